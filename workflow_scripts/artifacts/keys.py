@@ -1,0 +1,53 @@
+"""Canonical specs and content keys: the path of an artifact is its identity.
+
+`key(spec)` is ten hex digits of the sha256 of the canonical JSON of a spec. Anything that has no stable
+text (a callable, a set, a path, a NaN) raises, where Snakemake would drop it silently.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+KEY_DIGITS = 10
+
+
+def canonical_json(value: Any) -> str:
+    """Compact JSON with sorted keys. Raises TypeError or ValueError on what has no canonical text."""
+    _check(value, "spec")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _check(value: Any, where: str) -> None:
+    if value is None or type(value) in (bool, int, str):
+        return
+    if type(value) is float:
+        if not math.isfinite(value):
+            raise ValueError(f"{where}: {value} has no canonical form")
+    elif type(value) is dict:
+        for name, item in value.items():
+            if type(name) is not str:
+                raise TypeError(f"{where}: key {name!r} is not a string")
+            _check(item, f"{where}.{name}")
+    elif type(value) in (list, tuple):
+        for index, item in enumerate(value):
+            _check(item, f"{where}[{index}]")
+    else:
+        raise TypeError(f"{where}: a {type(value).__name__} has no canonical form")
+
+
+def digest(text: str) -> str:
+    """sha256 of a text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes, in hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def key(spec: dict) -> str:
+    """The key of a spec: what stands in the artifact's path."""
+    return digest(canonical_json(spec))[:KEY_DIGITS]

@@ -1,0 +1,197 @@
+"""Arrow schemas of every Parquet artifact: the data contract between stages.
+
+A table is checked against its schema when it is written and again when it is read. The meaning of a
+column stands in its field metadata (`describe(SCHEMA)` prints it); units are tokens, nats and shares in 0..1.
+"""
+
+import pyarrow as pa
+
+STR, BOOL, I8, I32, I64, F32, F64 = pa.string(), pa.bool_(), pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
+
+
+def table_schema(**columns: tuple[pa.DataType, str]) -> pa.Schema:
+    """A schema of non-null columns; a type given as a `[type]` list is nullable."""
+    fields = []
+    for name, (kind, meaning) in columns.items():
+        nullable = isinstance(kind, list)
+        fields.append(pa.field(name, kind[0] if nullable else kind, nullable=nullable, metadata={"meaning": meaning}))
+    return pa.schema(fields)
+
+
+def describe(schema: pa.Schema) -> str:
+    """One line per column: name, type, meaning."""
+    return "\n".join(f"{f.name}: {f.type}, {(f.metadata or {}).get(b'meaning', b'').decode()}" for f in schema)
+
+
+# ---------------------------------------------------------------------------------------------- data
+QUESTIONS = table_schema(
+    question_id=(STR, "first 16 hex digits of the digest of subject and prompt"),
+    subject=(STR, "subject of the question"),
+    prompt=(STR, "question text, without any prompt template"),
+    reference=(STR, "reference answer in its free surface form"),
+)
+TRUTH = table_schema(
+    question_id=(STR, "key into QUESTIONS"),
+    answer=(STR, "canonical answer of the generator, for instance number:21"),
+    form=(STR, "surface form in which the reference was written"),
+    level=(I8, "difficulty, 1 is the easiest"),
+)
+DEMONSTRATIONS = table_schema(
+    question_id=(STR, "key of the question"),
+    subject=(STR, "subject of the question"),
+    prompt=(STR, "question text"),
+    response=(STR, "worked example; the last line holds the answer alone"),
+    style=(STR, "strategy that the example follows"),
+    noisy=(BOOL, "whether an error was injected"),
+)
+PAIRS = table_schema(
+    pair_id=(STR, "digest of prompt, answer and reference"),
+    subject=(STR, "subject of the question"),
+    prompt=(STR, "question text"),
+    answer=(STR, "candidate answer"),
+    reference=(STR, "reference answer"),
+    equivalent=(BOOL, "whether answer and reference mean the same"),
+    kind=(STR, "how the pair was made: equal, near, other, malformed, ..."),
+)
+
+# ------------------------------------------------------------------------------- training and rollouts
+TRAINING = table_schema(
+    step=(I32, "optimiser step, from 1"),
+    loss=(F32, "mean cross-entropy of the completion tokens, nats"),
+    grad_norm=(F32, "norm of the gradient before clipping"),
+    lr=(F32, "learning rate of the step"),
+    tokens=(I64, "completion tokens seen so far"),
+)
+ROLLOUTS = table_schema(
+    step=(I32, "rollout step, from 1"),
+    question_id=(STR, "key into QUESTIONS"),
+    group=(I64, "group of samples of one prompt, unique in the run"),
+    sample=(I32, "index within the group"),
+    subject=(STR, "subject of the question"),
+    prompt=(STR, "question text"),
+    reference=(STR, "reference answer"),
+    response=(STR, "generated text"),
+    answer=(STR, "last non-empty line of the response"),
+    length=(I32, "generated tokens, end token included"),
+    truncated=(BOOL, "whether the length limit cut the response"),
+    p_yes=(F32, "P(YES) / (P(YES) + P(NO)) of the model that judged, or the 0/1 verdict of a rule"),
+    verdict=(BOOL, "thresholded reward"),
+    reward=(F32, "reward before normalisation"),
+)
+METRICS = table_schema(
+    step=(I32, "rollout step, from 1"),
+    reward=(F32, "mean reward"),
+    verdict=(F32, "mean thresholded reward"),
+    truth=([F32], "share truly right; monitored only, never trained on"),
+    rule=([F32], "share that the normalising rule accepts; monitored only"),
+    entropy=([F32], "mean over kept responses of the mean token entropy, T=1, before the update (2505.22617, Eq. 5)"),
+    entropy_all=(F32, "the same over all responses, group filtering ignored"),
+    entropy_token=(F32, "mean token entropy over all response tokens"),
+    length=(F32, "mean response length in tokens"),
+    truncated=(F32, "share of truncated responses"),
+    groups=(I32, "groups sampled"),
+    groups_kept=(I32, "groups with mixed verdicts"),
+    loss=(F32, "mean policy loss over the updates"),
+    grad_norm=(F32, "mean norm of the gradient before clipping"),
+    lr=(F32, "learning rate"),
+    kl=(F32, "mean of old minus current log-probability over the updates"),
+    clip_fraction=(F32, "share of tokens without a policy gradient"),
+    selected=(I32, "tokens selected by Clip-Cov or KL-Cov"),
+    selected_positive=(I32, "of these, tokens with a positive advantage"),
+    cov_top_002=([F32], "mean covariance of the top 0.02 % of tokens (2505.22617, Eq. 10 and Table 1)"),
+    cov_top_02=([F32], "mean covariance of the top 0.2 %"),
+    cov_top_2=([F32], "mean covariance of the top 2 %"),
+    cov_top_20=([F32], "mean covariance of the top 20 %"),
+    cov_top_50=([F32], "mean covariance of the top 50 %"),
+    cov_all=([F32], "mean covariance of all tokens"),
+    skipped=(BOOL, "whether an update was skipped: non-finite gradient or no kept group"),
+)
+VALIDATION = table_schema(
+    step=(I32, "rollout steps trained so far; 0 is the start"),
+    subject=(STR, "subject, or all"),
+    accuracy=(F32, "share right by the truth where there is one, else by the rule"),
+    rule=(F32, "share that the normalising rule accepts"),
+    entropy=(F32, "mean over responses of the mean token entropy on the fixed prompts, T=1, nats"),
+    entropy_token=(F32, "mean token entropy, nats"),
+    length=(F32, "mean response length in tokens"),
+    n=(I32, "responses"),
+)
+
+# ------------------------------------------------------------------------------------- labels and judge
+LABELS = table_schema(
+    question_id=(STR, "key into QUESTIONS"),
+    subject=(STR, "subject of the question"),
+    split=(STR, "train, validation or audit, by question"),
+    prompt=(STR, "question text"),
+    answer=(STR, "last non-empty line of a rollout"),
+    reference=(STR, "reference answer"),
+    count=(I32, "rollouts with this answer to this question"),
+    p_yes=(F32, "teacher's P(YES) / (P(YES) + P(NO))"),
+    mass=(F32, "teacher's P(YES) + P(NO)"),
+    verdict=(BOOL, "teacher's hard verdict"),
+    votes=(pa.list_(pa.field("element", BOOL, nullable=False)), "sampled verdicts of the audit split, else empty"),
+)
+AUDIT = table_schema(
+    judge=(STR, "who is measured: teacher, base, distilled, constant, string, contains, rule"),
+    versus=(STR, "against whom: teacher, majority, truth"),
+    subject=(STR, "subject, or all"),
+    metric=(STR, "name of the figure"),
+    value=(F64, "the figure"),
+    n=(I64, "rollouts behind it"),
+)
+PROBES = table_schema(
+    judge=(STR, "who is probed"),
+    probe=(STR, "empty or content-free answer"),
+    subject=(STR, "subject, or all"),
+    false_positive_rate=(F64, "share of questions for which it is accepted"),
+    mean_p_yes=(F64, "mean P(YES)"),
+    n=(I64, "questions"),
+)
+RELIABILITY = table_schema(
+    judge=(STR, "who is measured"),
+    bin_low=(F64, "lower edge of the bin of P(YES)"),
+    bin_high=(F64, "upper edge"),
+    mean_p_yes=(F64, "mean P(YES) in the bin"),
+    share_yes=(F64, "share that is truly equivalent"),
+    n=(I64, "rollouts in the bin"),
+)
+
+# ------------------------------------------------------------------------------------------- evaluation
+ANSWERS = table_schema(
+    benchmark=(STR, "name of the benchmark"),
+    question_id=(STR, "key into QUESTIONS"),
+    subject=(STR, "subject of the question"),
+    level=(I8, "difficulty, 0 where unknown"),
+    sample=(I32, "index of the sample"),
+    response=(STR, "generated text"),
+    answer=(STR, "last non-empty line of the response"),
+    length=(I32, "generated tokens, end token included"),
+    truncated=(BOOL, "whether the length limit cut the response"),
+)
+GRADES = table_schema(
+    benchmark=(STR, "name of the benchmark"),
+    question_id=(STR, "key into QUESTIONS"),
+    subject=(STR, "subject of the question"),
+    level=(I8, "difficulty, 0 where unknown"),
+    sample=(I32, "index of the sample"),
+    truth=([BOOL], "right by the generator's own equivalence"),
+    rule=([BOOL], "accepted by the normalising rule"),
+    contains=([BOOL], "accepted by the containment rule of 2503.23829"),
+    teacher=([BOOL], "accepted by the teacher"),
+    teacher_p_yes=([F32], "teacher's P(YES)"),
+)
+
+# --------------------------------------------------------------------------------------------- analysis
+LAW = table_schema(
+    arm=(STR, "name of the arm"),
+    seed=(I32, "seed of the arm"),
+    form=(STR, "regressor of R: exp (R = -a exp(H) + b), linear (H), log (log H), log_step (log of the step)"),
+    a=(F64, "slope, with the sign of R = -a x + b"),
+    b=(F64, "intercept"),
+    r2=(F64, "share of variance explained"),
+    rmse=(F64, "root mean squared residual"),
+    rmse_late=(F64, "error on the late points of a fit on the early ones"),
+    predicted_ceiling=(F64, "R predicted at H = 0 (exp: -a + b); NaN for forms without one"),
+    accuracy_reached=(F64, "mean accuracy over the last quarter of the points"),
+    n=(I32, "points"),
+)
