@@ -1,0 +1,34 @@
+"""Clip-Cov: a random share of the tokens with high covariance gets no gradient (Entropy Mechanism, Eqs. 11-12).
+
+PPO's surrogate with the wide clip 1/1 (in effect only the ratio's bound of 2 for A > 0). Tokens with covariance
+strictly between `cov_low` and `cov_high`, and not already clipped, are candidates; floor(`clip_cov_ratio` * tokens)
+of them, at least one, are drawn. A drawn token's loss is multiplied by 0 but stays in the denominator, as in the
+authors' code.
+"""
+
+import torch
+
+from workflow_scripts.rl.losses.ppo_clip import surrogates
+from workflow_scripts.rl.losses.statistics import token_covariance
+
+DEFAULTS = {"clip_cov_ratio": 2e-4, "cov_low": 1.0, "cov_high": 5.0, "clip_low": 1.0, "clip_high": 1.0}
+
+
+def select(log_probs, old_log_probs, advantages, mask, options, generator):
+    """The drawn tokens (B, T) bool; the permutation comes from the CPU `generator`, candidates in row-major order."""
+    plain, bounded = surrogates(log_probs, old_log_probs, advantages, options["clip_low"], options["clip_high"])
+    covariance = token_covariance(log_probs, advantages, mask)
+    eligible = mask & ~(bounded > plain) & (covariance > options["cov_low"]) & (covariance < options["cov_high"])
+    candidates = torch.nonzero(eligible)
+    selected = torch.zeros_like(mask)
+    if len(candidates) > 0:
+        count = max(int(options["clip_cov_ratio"] * int(mask.sum())), 1)
+        drawn = candidates[torch.randperm(len(candidates), generator=generator)[:count].to(candidates.device)]
+        selected[drawn[:, 0], drawn[:, 1]] = True
+    return selected
+
+
+def token_loss(log_probs, old_log_probs, advantages, mask, options, selected):
+    """Loss (B, T) of every token; `clipped` counts the drawn ones, as the paper's clip fraction does."""
+    plain, bounded = surrogates(log_probs, old_log_probs, advantages, options["clip_low"], options["clip_high"])
+    return torch.maximum(plain, bounded) * ~selected, {"clipped": selected.sum()}

@@ -1,0 +1,26 @@
+"""PPO's clipped surrogate: loss = max(-A r, -A clip(r, 1 - low, 1 + high)) with r = p / p_old (Schulman et al. 2017,
+Eq. 7).
+
+Clip-higher (DAPO) is `clip_high` 0.28 beside `clip_low` 0.2. `dual_clip` c > 1 bounds the loss of a bad token by -A c
+(Ye et al. 2020); it is off, and the log-ratio is not clamped, as in the entropy paper's code.
+"""
+
+import torch
+
+DEFAULTS = {"clip_low": 0.2, "clip_high": 0.2, "dual_clip": None}
+
+
+def token_loss(log_probs, old_log_probs, advantages, mask, options, selected):
+    """Loss (B, T) of every token; `clipped` counts the tokens whose clipped branch is strictly larger."""
+    plain, bounded = surrogates(log_probs, old_log_probs, advantages, options["clip_low"], options["clip_high"])
+    losses = torch.maximum(plain, bounded)
+    if options["dual_clip"] is not None:
+        ceiling = -advantages * options["dual_clip"]
+        losses = torch.where(advantages < 0, torch.minimum(losses, ceiling), losses)
+    return losses, {"clipped": ((bounded > plain) & mask).sum()}
+
+
+def surrogates(log_probs, old_log_probs, advantages, clip_low, clip_high):
+    """The plain and the clipped surrogate loss (B, T) of every token."""
+    ratio = torch.exp(log_probs - old_log_probs)
+    return -advantages * ratio, -advantages * torch.clamp(ratio, 1 - clip_low, 1 + clip_high)
