@@ -1,0 +1,65 @@
+"""Load and save Hugging Face directories, and encode chat prompts.
+
+Importing the auto classes of transformers costs seconds per process, so the architectures that the pipeline trains
+itself are imported by name; any other one goes through the auto classes. Weights are safetensors only and no code that
+comes with a model is ever run.
+"""
+
+import importlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+_DIRECT = {"qwen2": ("transformers.models.qwen2.modeling_qwen2", "Qwen2ForCausalLM")}
+
+
+def _model_class(path: Path) -> type:
+    config = path / "config.json"
+    if not config.is_file():
+        raise ValueError(f"{path} is no model directory: config.json is missing")
+    kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    module, name = _DIRECT.get(kind, ("transformers", "AutoModelForCausalLM"))
+    return getattr(importlib.import_module(module), name)
+
+
+def load_model(path: str | Path, dtype: str = "float32") -> "PreTrainedModel":
+    """Return the causal language model of a directory in evaluation mode; ValueError if it is no model directory."""
+    import torch
+
+    path = Path(path)
+    model = _model_class(path).from_pretrained(path, dtype=getattr(torch, dtype), use_safetensors=True)
+    return model.eval()
+
+
+def load_tokenizer(path: str | Path) -> "PreTrainedTokenizerBase":
+    """Return the fast tokenizer of a directory; its pad token is set (the end token stands in where there is none)."""
+    from transformers.tokenization_utils_tokenizers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(Path(path))
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def save_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", path: str | Path) -> None:
+    """Write model (safetensors) and tokenizer into one directory that `from_pretrained` reads."""
+    path = Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)
+
+
+def encode_chat(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Return the token ids of one user message under the chat template, with the prompt that opens the answer."""
+    rendered = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
+    )
+    return tokenizer(rendered, add_special_tokens=False)["input_ids"]
+
+
+def encode_answer(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    """Return the token ids of an assistant's answer, closed by the end token."""
+    return [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]

@@ -1,0 +1,27 @@
+"""Make a model directory: train a tiny model from scratch, or take one from the hub at a pinned revision."""
+
+from workflow_scripts.artifacts import Stage, StageError, run_stage
+from workflow_scripts.models import MODEL_SOURCES
+
+
+def build(stage: Stage) -> None:
+    """Write model/ (and training.parquet if it was trained here)."""
+    from importlib import import_module
+
+    source = stage.config["source"]
+    module = MODEL_SOURCES.get(source["kind"])
+    if module is None:
+        raise StageError(f"model source {source['kind']!r} is unknown (known: {', '.join(MODEL_SOURCES)})")
+    try:
+        import_module(module).prepare(stage, source, stage.config["seed"])
+    except ValueError as error:
+        raise StageError(f"model {stage.config['model']}: {error}") from error
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the stage from the command line."""
+    return run_stage("prepare_model", build, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
