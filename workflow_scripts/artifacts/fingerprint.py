@@ -1,0 +1,202 @@
+"""Code fingerprint of a stage: what a change must touch to invalidate its results, and nothing else.
+
+The fingerprint digests the syntax trees (no comments, docstrings or formatting) of the stage's module and of
+everything it imports inside the project, the modules that its config names through a registry, the bytes of the
+prompt templates it names, and the locked versions of the libraries those modules import. A registry, and the
+schema module, count only by the entries that are used, so that a new loss or a new table invalidates nothing.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from workflow_scripts.artifacts.keys import canonical_json, digest, file_digest
+
+PACKAGE = "workflow_scripts"
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / PACKAGE / "data" / "templates"
+SCHEMAS = f"{PACKAGE}.artifacts.schemas"
+
+# Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
+INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.serving")
+
+# stage -> (path of a name inside its config, file of the registry, its variable)
+_TRAINER = (
+    ("loss.name", "rl/losses/__init__.py", "LOSSES"),
+    ("reward.kind", "rewards/__init__.py", "REWARDS"),
+    ("monitors", "rewards/__init__.py", "REWARDS"),
+    ("rollout.engine", "generation/__init__.py", "ENGINES"),
+)
+REGISTRIES = {
+    "sample_data": (
+        ("source.kind", "data/sources/__init__.py", "SOURCES"),
+        ("source.generator", "data/sources/generator.py", "GENERATORS"),
+    ),
+    "prepare_model": (("source.kind", "models/__init__.py", "MODEL_SOURCES"),),
+    "explore_policy": _TRAINER,
+    "train_policy": _TRAINER,
+    "sample_answers": (("engine", "generation/__init__.py", "ENGINES"),),
+}
+
+
+def fingerprint(stage: str, config: dict, lock: Path) -> str:
+    """Hex digest of the code that computes `stage` under `config`, with the library versions pinned in `lock`."""
+    entries = [f"{PACKAGE}.stages.{stage}", *_named_modules(stage, config)]
+    modules, schemas, libraries = _closure(tuple(entries))
+    pins = locked_versions(lock)
+    parts = {
+        "modules": {name: _tree_digest(_path(name)) for name in modules},
+        "schemas": {name: _schema_digest(name) for name in schemas},
+        "templates": {name: file_digest(TEMPLATES / f"{name}.txt") for name in sorted(_templates(config))},
+        "libraries": {name: pins[name] for name in sorted(libraries | {"pyarrow"}) if name in pins},
+    }
+    return digest(canonical_json(parts))
+
+
+def stage_libraries(stage: str, config: dict, lock: Path) -> dict[str, str]:
+    """Pinned versions of the libraries that the stage's code imports."""
+    entries = [f"{PACKAGE}.stages.{stage}", *_named_modules(stage, config)]
+    pins = locked_versions(lock)
+    return {name: pins[name] for name in sorted(_closure(tuple(entries))[2] | {"pyarrow"}) if name in pins}
+
+
+@cache
+def locked_versions(lock: Path) -> dict[str, str]:
+    """`name==version` lines of a lock file, names with underscores, local version labels (+cpu) dropped."""
+    pins = {}
+    for line in lock.read_text().splitlines():
+        if match := re.match(r"([A-Za-z0-9_.\-]+)==([^\s;+]+)", line):
+            pins[match[1].lower().replace("-", "_")] = match[2]
+    return pins
+
+
+# ------------------------------------------------------------------------------------ what the config names
+def _named_modules(stage: str, config: dict) -> list[str]:
+    found = []
+    for dotted, file, variable in REGISTRIES.get(stage, ()):
+        value = config
+        for part in dotted.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        for name in value if isinstance(value, list) else [value]:
+            if isinstance(name, str):
+                registry = _registry(ROOT / PACKAGE / file, variable)
+                if name not in registry:
+                    raise ValueError(f"{dotted}: {name!r} is not one of {', '.join(sorted(registry))}")
+                found.append(registry[name])
+    return sorted(set(found))
+
+
+@cache
+def _registry(path: Path, variable: str) -> dict[str, str]:
+    for node in _parse(path).body:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
+            return ast.literal_eval(node.value)
+    raise ValueError(f"{path.name}: no registry {variable}")
+
+
+def _templates(value) -> set[str]:
+    if isinstance(value, dict):
+        own = {item for name, item in value.items() if name == "template" and isinstance(item, str)}
+        return own.union(*map(_templates, value.values()))
+    return set().union(*map(_templates, value)) if isinstance(value, list) else set()
+
+
+# --------------------------------------------------------------------------------------- the import closure
+@cache
+def _closure(entries: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Project modules, names of schemas and third-party top-level packages reached from `entries`."""
+    modules, schemas, libraries, queue = set(), set(), set(), list(entries)
+    while queue:
+        name = queue.pop()
+        if name in modules or any(name == inert or name.startswith(inert + ".") for inert in INERT):
+            continue
+        path = _path(name)
+        modules.add(name)
+        for target, symbol in _imports(path, name):
+            if target == SCHEMAS and symbol:
+                schemas.add(symbol)
+            elif not target.startswith(PACKAGE):
+                libraries.add(target.partition(".")[0])
+            else:
+                queue += _with_parents(target)
+                if symbol and _path(f"{target}.{symbol}"):
+                    queue.append(f"{target}.{symbol}")
+    return frozenset(modules), frozenset(schemas), frozenset(libraries)
+
+
+def _with_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[: n + 1]) for n in range(len(parts))]
+
+
+@cache
+def _path(name: str) -> Path | None:
+    base = ROOT.joinpath(*name.split("."))
+    candidates = (base.with_suffix(".py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _imports(path: Path | None, module: str) -> Iterator[tuple[str, str | None]]:
+    if path is None:
+        raise ValueError(f"module {module} is imported but does not exist")
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            yield from ((base, alias.name) for alias in node.names)
+
+
+# ---------------------------------------------------------------------------------------------- tree digests
+@cache
+def _parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_bytes())
+
+
+@cache
+def _tree_digest(path: Path) -> str:
+    body = [node for node in _parse(path).body if not _is_registry(node)]
+    return digest(_text(_without_docstring(body)))
+
+
+@cache
+def _schema_digest(name: str) -> str:
+    nodes = [node for node in _parse(_path(SCHEMAS)).body if isinstance(node, ast.Assign)]
+    return digest(_text([node for node in nodes if getattr(node.targets[0], "id", None) == name]))
+
+
+def _is_registry(node: ast.stmt) -> bool:
+    """A module-level dict of names to module paths: only the entries that a config names count."""
+    value = getattr(node, "value", None)
+    if not (isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(value, ast.Dict) and value.values):
+        return False
+    paths = [item.value for item in value.values if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+    return len(paths) == len(value.values) and all(path.startswith(PACKAGE + ".") for path in paths)
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0] if body else None
+    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    return body[1:] if is_text else body
+
+
+def _text(node) -> str:
+    """A text of the tree that is equal between Python minors: empty fields are left out (`ast.dump` differs)."""
+    if isinstance(node, list):
+        return "[" + ",".join(map(_text, node)) + "]"
+    if not isinstance(node, ast.AST):
+        return f"{type(node).__name__}:{node!r}"
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name in ("ctx", "kind", "type_comment") or value is None or value == []:
+            continue
+        is_body = name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        fields.append(f"{name}={_text(_without_docstring(value) if is_body else value)}")
+    return f"{type(node).__name__}({','.join(fields)})"
