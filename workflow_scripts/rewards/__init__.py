@@ -40,8 +40,7 @@ class RewardBatch:
 class RewardResult:
     """`values` (B,) float32: what the policy is trained on. `verdicts` (B,) bool: counted as right.
 
-    `p_yes` (B,) float32 is the normalised P(YES) of a judge, or the unnormalised value of any other reward; it is what
-    a rollout table keeps.
+    `p_yes` (B,) float32: the normalised P(YES) of a judge, or the value of any other reward before normalisation.
     """
 
     values: np.ndarray

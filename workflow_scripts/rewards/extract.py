@@ -48,7 +48,7 @@ def after_answer_is(response: str) -> str | None:
 
 
 def extract_answer(response: str, boxed: bool = True) -> str:
-    r"""The answer of a response: last \boxed{} (if `boxed`), behind "the answer is", or last non-empty line; else ""."""
+    r"""The last \boxed{} (if `boxed`), else what follows "the answer is", else the last non-empty line, else ""."""
     found = last_boxed(response) if boxed else None
     if found is None:
         found = after_answer_is(response)

@@ -15,6 +15,7 @@ import torch
 
 from workflow_scripts.data.prompts import render
 from workflow_scripts.models.loading import encode_chat, load_model, load_tokenizer
+from workflow_scripts.rewards.content import is_content_free
 from workflow_scripts.rewards.verdict_tokens import VerdictTokens, resolve_verdict_tokens
 
 LOW_MASS = 0.5  # below it some other token can be the likeliest: the judge says neither YES nor NO
@@ -24,21 +25,34 @@ LOW_MASS = 0.5  # below it some other token can be the likeliest: the judge says
 class Scores:
     """What a judge says of B triples; (B,) float64 each. `yes` and `no` are sums over the token variants."""
 
-    p_yes: np.ndarray  # yes / (yes + no); 0 where both are 0
-    mass: np.ndarray  # yes + no
     yes: np.ndarray
     no: np.ndarray
 
     @property
-    def low_mass(self) -> np.ndarray:
-        """(B,) bool: the judge wanted to say something else."""
-        return self.mass < LOW_MASS
+    def mass(self) -> np.ndarray:
+        """(B,) yes + no; 0 for an answer that the judge was not asked about."""
+        return self.yes + self.no
 
     @property
-    def equation_4(self) -> np.ndarray:
+    def p_yes(self) -> np.ndarray:
+        """(B,) yes / (yes + no); 0 where both are 0."""
+        return np.divide(self.yes, self.mass, out=np.zeros_like(self.yes), where=self.mass > 0)
+
+    @property
+    def answered(self) -> np.ndarray:
+        """(B,) bool: it says YES or NO. Below a mass of LOW_MASS it may have wanted to say something else."""
+        return self.mass >= LOW_MASS
+
+    @property
+    def verdicts(self) -> np.ndarray:
+        """(B,) bool: it says YES; the likelier of the two, a tie counts as YES as in the paper's majority vote."""
+        return self.answered & (self.yes >= self.no)
+
+    @property
+    def eq4(self) -> np.ndarray:
         """Soft value of 2503.23829, Eq. 4, for the likelier verdict: P(YES) | 1 - P(NO) | 0 if neither."""
         likelier = np.where(self.yes >= self.no, self.yes, 1.0 - self.no)
-        return np.where(self.low_mass, 0.0, likelier)
+        return np.where(self.answered, likelier, 0.0)
 
 
 class Judge:
@@ -53,7 +67,7 @@ class Judge:
 
     @classmethod
     def load(cls, model_dir: Path | str, template: str, batch: int = 256) -> "Judge":
-        """Raises ValueError in one line where YES or NO is no single token of the model's tokenizer."""
+        """Raises StageError in one line where YES or NO is no single token of the model's tokenizer."""
         return cls(load_model(model_dir), load_tokenizer(model_dir), template, batch)
 
     def encode(self, question: str, answer: str, reference: str) -> list[int]:
@@ -67,10 +81,7 @@ class Judge:
         distinct = {triple: index for index, triple in enumerate(dict.fromkeys(triples))}
         yes, no = self._score_encoded([self.encode(*triple) for triple in distinct])
         places = np.array([distinct[triple] for triple in triples], dtype=np.int64)
-        yes, no = yes[places], no[places]
-        mass = yes + no
-        p_yes = np.divide(yes, mass, out=np.zeros_like(mass), where=mass > 0)
-        return Scores(p_yes, mass, yes, no)
+        return Scores(yes[places], no[places])
 
     def _score_encoded(self, rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
         yes, no = np.zeros(len(rows)), np.zeros(len(rows))
@@ -93,3 +104,13 @@ class Judge:
         log_probabilities = self.model.get_output_embeddings()(last).float().log_softmax(-1)
         yes, no = (log_probabilities[:, list(ids)].exp().sum(-1) for ids in (self.tokens.yes, self.tokens.no))
         return yes.double().cpu().numpy(), no.double().cpu().numpy()
+
+
+def judge_answers(judge: Judge, questions: list[str], answers: list[str], references: list[str]) -> Scores:
+    """Scores as a reward uses them: content-free answers are not asked about and get the mass 0, so no YES."""
+    yes, no = np.zeros(len(answers)), np.zeros(len(answers))
+    pairs = enumerate(zip(answers, references, strict=True))
+    asked = [index for index, (answer, reference) in pairs if not is_content_free(answer, reference)]
+    scores = judge.score(*([column[index] for index in asked] for column in (questions, answers, references)))
+    yes[asked], no[asked] = scores.yes, scores.no
+    return Scores(yes, no)

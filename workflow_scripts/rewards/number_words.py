@@ -1,13 +1,10 @@
 """English number words as values: "one hundred and five" is 105."""
 
-UNITS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
-    )
-}
-TENS = {word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_BELOW_TWENTY = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+seventeen eighteen nineteen"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+UNITS = {word: value for value, word in enumerate(_BELOW_TWENTY.split())}
+TENS = {word: 10 * value for value, word in enumerate(_TENS.split(), 2)}
 SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9}
 
 

@@ -4,8 +4,8 @@ Three rules. `verify`, the product's best: extraction, then equality of normal f
 words, numbers by value, lists element by element). `contains`, the reward paper's (2503.23829, 4.2). `boxed`, the
 entropy paper's 0/1 grader (2505.22617): only the last \boxed{} counts.
 
-Nothing here parses symbols, evaluates model output or takes more than linear time. `timeout` and `error` are verdicts of
-a checker that runs in a process of its own; these rules are total and never give them.
+Nothing here parses symbols, evaluates model output or takes more than linear time. `timeout` and `error` are verdicts
+of a checker that runs in a process of its own; these rules are total and never give them.
 """
 
 from enum import StrEnum

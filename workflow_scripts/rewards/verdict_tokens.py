@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from workflow_scripts.artifacts.errors import StageError
+
 SPELLINGS = ("{0}", " {0}", "\n{0}")
 CASES = (str.upper, str.capitalize, str.lower)
 
@@ -16,15 +18,15 @@ class VerdictTokens:
 
 
 def resolve_verdict_tokens(tokenizer: Any) -> VerdictTokens:
-    """Single-token variants ("YES", " Yes", …). Raises ValueError in one line if "YES" or "NO" is not one token."""
+    """Single-token variants ("YES", " Yes", …). Raises StageError in one line if "YES" or "NO" is not one token."""
     found = {}
     for word in ("YES", "NO"):
         variants = dict.fromkeys(spelling.format(case(word)) for case in CASES for spelling in SPELLINGS)
         encoded = [tokenizer.encode(variant, add_special_tokens=False) for variant in variants]
         if len(encoded[0]) != 1:
-            raise ValueError(f"judge tokenizer: {word!r} is {len(encoded[0])} tokens, but a verdict must be one token")
+            raise StageError(f"judge tokenizer: {word!r} is {len(encoded[0])} tokens, but a verdict must be one token")
         found[word] = tuple(dict.fromkeys(ids[0] for ids in encoded if len(ids) == 1))
     shared = set(found["YES"]) & set(found["NO"])
     if shared:
-        raise ValueError(f"judge tokenizer: YES and NO share the token ids {sorted(shared)}")
+        raise StageError(f"judge tokenizer: YES and NO share the token ids {sorted(shared)}")
     return VerdictTokens(found["YES"], found["NO"])
