@@ -1,0 +1,87 @@
+"""Arms and settings: an arm is one training run; the arms that differ only in their seed are one setting."""
+
+from dataclasses import dataclass, field, replace
+
+FIELDS = ("policy", "data", "algorithm", "reward", "entropy")
+UNTRAINED = "untrained"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One training run. `setting` is its name without the seed, unique among the arms of a config."""
+
+    role: str
+    seed: int
+    policy: str = ""
+    data: str = ""
+    algorithm: str = ""
+    reward: str = ""
+    entropy: str = ""
+    studies: tuple[str, ...] = field(default=(), compare=False)
+    setting: str = ""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return tuple(getattr(self, name) for name in FIELDS)
+
+    def matches(self, where: dict) -> bool:
+        """Whether every field of `where` has the given value, or one of the given list; `study` means membership."""
+        for name, wanted in where.items():
+            allowed = wanted if isinstance(wanted, list) else [wanted]
+            found = self.studies if name == "study" else (getattr(self, name),)
+            if not set(found) & set(allowed):
+                return False
+        return True
+
+
+def read_arms(config: list[dict]) -> list[Arm]:
+    """Arms of a stage's config, named by reward and entropy and by what else varies, sorted by setting and seed."""
+    arms = [_read_arm(entry) for entry in config]
+    varying = [name for name in FIELDS[:3] if len({getattr(arm, name) for arm in arms}) > 1]
+    named = [replace(arm, setting="-".join(getattr(arm, name) for name in [*varying, *FIELDS[3:]])) for arm in arms]
+    return sorted(named, key=lambda arm: (arm.values, arm.seed))
+
+
+def read_baselines(config: list[dict]) -> list[Arm]:
+    """The untrained policies, as settings that no RL changed."""
+    arms = [replace(_read_arm(entry), reward=UNTRAINED, entropy="", setting=str(entry["name"])) for entry in config]
+    return sorted(arms, key=lambda arm: (arm.setting, arm.seed))
+
+
+def _read_arm(entry: dict) -> Arm:
+    study = entry.get("study", entry.get("studies", []))
+    names = {name: str(entry.get(name, "")) for name in FIELDS}
+    studies = (study,) if isinstance(study, str) else tuple(study)
+    return Arm(role=entry["role"], seed=int(entry["seed"]), studies=studies, **names)
+
+
+def by_setting(arms: list[Arm]) -> dict[str, list[Arm]]:
+    """Setting -> its arms, one per seed, in the order given."""
+    groups: dict[str, list[Arm]] = {}
+    for arm in arms:
+        groups.setdefault(arm.setting, []).append(arm)
+    return groups
+
+
+def pairs(arms: list[Arm], vary: str, value: str, versus: str, where: dict | None = None) -> list[tuple[Arm, Arm]]:
+    """Pairs of arms that are equal, seed included, except that `vary` is `value` in one and `versus` in the other."""
+    if vary not in FIELDS:
+        raise ValueError(f"vary: {vary!r} is not one of {', '.join(FIELDS)}")
+
+    def rest(arm: Arm) -> tuple:
+        return (*(getattr(arm, name) for name in FIELDS if name != vary), arm.seed)
+
+    others = {rest(arm): arm for arm in arms if getattr(arm, vary) == versus}
+    chosen = [arm for arm in arms if getattr(arm, vary) == value and arm.matches(where or {})]
+    return [(arm, others[rest(arm)]) for arm in chosen if rest(arm) in others]
+
+
+def contrasts(arms: list[Arm]) -> list[tuple[str, str, str]]:
+    """(field, value, versus) of the tables of differences: each entropy setting against none, each reward to each."""
+    entropies, rewards = sorted({arm.entropy for arm in arms}), sorted({arm.reward for arm in arms})
+    found = [("entropy", name, "none") for name in entropies if name != "none" and "none" in entropies]
+    for index, name in enumerate(rewards):
+        for other in rewards[index + 1 :]:
+            value, versus = (name, other) if other == "rule" or name == "truth" else (other, name)
+            found.append(("reward", value, versus))
+    return found

@@ -1,0 +1,79 @@
+"""Graded answers of one policy: accuracies per question under each grader, and the pass@k estimator."""
+
+from dataclasses import dataclass
+from math import comb
+
+import pyarrow as pa
+
+GRADERS = ("truth", "rule", "contains", "teacher")
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Verdicts of one policy. verdicts[benchmark, grader][question_id] is the list over its samples."""
+
+    verdicts: dict[tuple[str, str], dict[str, list[bool]]]
+    subject: dict[str, str]
+
+    def benchmarks(self) -> list[str]:
+        return sorted({benchmark for benchmark, _ in self.verdicts})
+
+    def graders(self, benchmark: str) -> list[str]:
+        return [name for name in GRADERS if (benchmark, name) in self.verdicts]
+
+    def subjects(self, benchmark: str) -> list[str]:
+        questions = set().union(*(table for (name, _), table in self.verdicts.items() if name == benchmark))
+        return sorted({self.subject[q] for q in questions})
+
+    def main_grader(self, benchmark: str) -> str:
+        """The truth where the benchmark has one, else the first grader that has verdicts."""
+        return next(iter(self.graders(benchmark)), "truth")
+
+    def samples(self, benchmark: str, grader: str, subjects: set[str] | None = None) -> dict[str, list[bool]]:
+        """Question id -> verdicts over its samples; no subjects mean all of them."""
+        table = self.verdicts.get((benchmark, grader), {})
+        return {q: table[q] for q in sorted(table) if subjects is None or self.subject[q] in subjects}
+
+    def accuracy(self, benchmark: str, grader: str, subjects: set[str] | None = None) -> dict[str, float]:
+        """Question id -> share of its samples that are right (avg@k)."""
+        return {q: sum(v) / len(v) for q, v in self.samples(benchmark, grader, subjects).items()}
+
+
+def read_grades(table: pa.Table) -> Graded:
+    """Graded answers from a GRADES table. A question that a grader left ungraded (null) does not count for it."""
+    columns = table.to_pydict()
+    verdicts: dict[tuple[str, str], dict[str, list[bool]]] = {}
+    for grader in GRADERS:
+        rows = zip(columns["benchmark"], columns["question_id"], columns[grader], strict=True)
+        for benchmark, question, verdict in rows:
+            if verdict is not None:
+                verdicts.setdefault((benchmark, grader), {}).setdefault(question, []).append(verdict)
+    subject = dict(zip(columns["question_id"], columns["subject"], strict=True))
+    return Graded(dict(sorted(verdicts.items())), subject)
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """Unbiased estimate of the chance that one of k samples is right, from `correct` of n (2107.03374, Eq. 1).
+
+    Raises ValueError for k > n, where no unbiased estimate exists.
+    """
+    if not 1 <= k <= n:
+        raise ValueError(f"pass@{k} cannot be estimated from {n} samples")
+    return 1.0 - comb(n - correct, k) / comb(n, k)
+
+
+def pass_at_k_by_question(samples: dict[str, list[bool]], k: int) -> dict[str, float]:
+    """Question id -> pass@k; questions with fewer than k samples are left out."""
+    return {q: pass_at_k(len(v), sum(v), k) for q, v in samples.items() if len(v) >= k}
+
+
+def powers_of_two(samples: dict[str, list[bool]]) -> list[int]:
+    """k = 1, 2, 4, ... up to the smallest number of samples of a question."""
+    most = min((len(v) for v in samples.values()), default=0)
+    return [1 << n for n in range(most.bit_length())]
+
+
+def difference(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    """Paired difference on the questions that both have."""
+    return {q: one[q] - other[q] for q in sorted(one.keys() & other.keys())}

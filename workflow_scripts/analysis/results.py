@@ -1,0 +1,45 @@
+"""Everything that the comparison works on, read once: arms with their curves, law points, grades and audits."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from workflow_scripts.analysis.arms import Arm
+from workflow_scripts.analysis.curves import Curve
+from workflow_scripts.analysis.grades import Graded
+
+
+@dataclass(frozen=True)
+class LawPoints:
+    """(N,) pairs of training entropy before update t (2505.22617, Eq. 5) and validation accuracy after it, and t."""
+
+    entropy: np.ndarray
+    accuracy: np.ndarray
+    step: np.ndarray
+
+
+def law_points(metrics: pa.Table, curve: Curve) -> LawPoints:
+    """Pair each validation with the training entropy of its step, as the paper's code does.
+
+    The validation before training has no such entropy, and a step whose groups were all filtered has none either.
+    """
+    entropy = dict(zip(metrics["step"].to_pylist(), metrics["entropy"].to_pylist(), strict=True))
+    kept = [i for i, step in enumerate(curve.step) if entropy.get(int(step)) is not None]
+    pairs = np.array([entropy[int(curve.step[i])] for i in kept], dtype=np.float64)
+    return LawPoints(pairs, curve.accuracy[kept], curve.step[kept])
+
+
+@dataclass(frozen=True)
+class Results:
+    """Data by role of the policy, and audits by seed: rows of an AUDIT table."""
+
+    arms: list[Arm]
+    baselines: list[Arm] = field(default_factory=list)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    points: dict[str, LawPoints] = field(default_factory=dict)
+    grades: dict[str, Graded] = field(default_factory=dict)
+    audits: dict[int, list[dict]] = field(default_factory=dict)
+
+    def benchmarks(self) -> list[str]:
+        return sorted({name for graded in self.grades.values() for name in graded.benchmarks()})
