@@ -23,9 +23,9 @@ def question_key(prompt: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", prompt)).strip().casefold()
 
 
-def question_id(prompt: str) -> str:
-    """Return 16 hex digits that name a question by its text, equal in every data set and process."""
-    return hashlib.sha256(question_key(prompt).encode()).hexdigest()[:16]
+def question_id(subject: str, prompt: str) -> str:
+    """Return 16 hex digits that name a question by its subject and text, equal in every data set and process."""
+    return hashlib.sha256(f"{subject}\x1f{question_key(prompt)}".encode()).hexdigest()[:16]
 
 
 def hash_fraction(*parts: object) -> float:

@@ -107,7 +107,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = rate
         loss, norm, tokens = _update(model, optimizer, [examples[index] for index in batches[step]])
-        for column, value in zip(COLUMNS, (step, loss, norm, rate, tokens), strict=True):
+        for column, value in zip(COLUMNS, (step + 1, loss, norm, rate, tokens), strict=True):
             rows[column].append(value)
         if stage is None:
             continue
