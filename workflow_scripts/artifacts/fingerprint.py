@@ -91,7 +91,9 @@ def _named_modules(stage: str, config: dict) -> list[str]:
 @cache
 def _registry(path: Path, variable: str) -> dict[str, str]:
     for node in _parse(path).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
             return ast.literal_eval(node.value)
     raise ValueError(f"{path.name}: no registry {variable}")
@@ -183,7 +185,9 @@ def _is_registry(node: ast.stmt) -> bool:
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0] if body else None
-    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    is_text = (
+        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    )
     return body[1:] if is_text else body
 
 

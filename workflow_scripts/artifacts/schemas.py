@@ -6,7 +6,15 @@ column stands in its field metadata (`describe(SCHEMA)` prints it); units are to
 
 import pyarrow as pa
 
-STR, BOOL, I8, I32, I64, F32, F64 = pa.string(), pa.bool_(), pa.int8(), pa.int32(), pa.int64(), pa.float32(), pa.float64()
+STR, BOOL, I8, I32, I64, F32, F64 = (
+    pa.string(),
+    pa.bool_(),
+    pa.int8(),
+    pa.int32(),
+    pa.int64(),
+    pa.float32(),
+    pa.float64(),
+)
 
 
 def table_schema(**columns: tuple[pa.DataType, str]) -> pa.Schema:
@@ -194,4 +202,73 @@ LAW = table_schema(
     predicted_ceiling=(F64, "R predicted at H = 0 (exp: -a + b); NaN for forms without one"),
     accuracy_reached=(F64, "mean accuracy over the last quarter of the points"),
     n=(I32, "points"),
+)
+LAW_POINTS = table_schema(
+    arm=(STR, "name of the arm"),
+    seed=(I32, "seed of the arm"),
+    step=(I32, "rollout step t"),
+    entropy=(F64, "training entropy before the update of step t, nats (2505.22617, Eq. 5)"),
+    accuracy=(F64, "validation accuracy after the update of step t"),
+    early=(BOOL, "whether the early fit sees the point"),
+)
+LAW_INTERVALS = table_schema(
+    arm=(STR, "name of the arm"),
+    seed=(I32, "seed of the arm"),
+    form=(STR, "regressor of R"),
+    quantity=(STR, "a, b, ceiling (fit on all points) or early ceiling (fit on the early points)"),
+    value=(F64, "the figure"),
+    low=(F64, "lower end of the 95 % interval of the regression, NaN where there is none"),
+    high=(F64, "upper end"),
+)
+_ESTIMATE = {
+    "value": (F64, "mean over seeds of the mean over questions"),
+    "low": (F64, "lower end of the 95 % interval, NaN where there is none"),
+    "high": (F64, "upper end"),
+    "method": (STR, "how the interval was made"),
+    "seeds": (I32, "seeds behind the figure"),
+}
+_QUESTIONS = {"questions": (I32, "questions behind the figure; 0 where it is not a mean over questions")}
+_SETTING = {
+    "arm": (STR, "setting: the arms that differ in their seed alone"),
+    "policy": (STR, "name of the base policy"),
+    "data": (STR, "name of the training data"),
+    "algorithm": (STR, "name of the algorithm"),
+    "reward": (STR, "name of the reward, or untrained"),
+    "entropy": (STR, "name of the entropy setting"),
+}
+_GRADED = {
+    "benchmark": (STR, "name of the benchmark"),
+    "subject": (STR, "subject, or all"),
+    "grader": (STR, "who graded: truth, rule, contains, teacher"),
+}
+COMPARISON = table_schema(**_SETTING, **_GRADED, **_ESTIMATE, **_QUESTIONS)
+PASS_AT_K = table_schema(**_SETTING, **_GRADED, k=(I32, "samples"), **_ESTIMATE, **_QUESTIONS)
+_PAIR = {"arm": (STR, "setting"), "versus": (STR, "setting that it is compared with, equal in all else")}
+DIFFERENCES = table_schema(
+    field=(STR, "what differs: reward or entropy"), **_PAIR, **_GRADED, **_ESTIMATE, **_QUESTIONS
+)
+ENTROPY_AT_EQUAL_ACCURACY = table_schema(
+    **_PAIR,
+    quantity=(STR, "what is compared: entropy ratio or accuracy difference, and where on the curves"),
+    seed=([I32], "seed of the pair, null for the mean over seeds"),
+    **_ESTIMATE,
+    accuracy_low=(F64, "lowest accuracy of the comparison, mean over seeds"),
+    accuracy_high=(F64, "highest accuracy of the comparison"),
+)
+CLAIMS = table_schema(
+    id=(STR, "name of the claim"),
+    text=(STR, "the claim"),
+    source=(STR, "where it is made"),
+    published=(STR, "published value"),
+    kind=(STR, "quantity that tests it"),
+    rule=(STR, "region of the quantity in which the claim is true"),
+    **_ESTIMATE,
+    **_QUESTIONS,
+    verdict=(STR, "holds, does not hold, undecided, not testable here"),
+    reason=(STR, "why"),
+)
+INDEX = table_schema(
+    role=(STR, "what the artifact was used as"),
+    name=(STR, "its name"),
+    key=(STR, "its key"),
 )

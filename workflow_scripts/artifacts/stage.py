@@ -151,7 +151,9 @@ def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
     found = re.fullmatch(r"manifest-([0-9a-f]+)\.json", args.output.name)
     identity = f"{args.output.parent.name}-{found[1]}" if found else args.output.parent.name
     if identity.rpartition("-")[2] != key(spec):
-        raise StageError(f"{args.output}: the spec has key {key(spec)}: config or code changed while the job was queued")
+        raise StageError(
+            f"{args.output}: the spec has key {key(spec)}: config or code changed while the job was queued"
+        )
     if fingerprint(name, spec["config"], args.lock) != (args.code or spec["code"]):
         raise StageError(f"{args.output}: the code of {name} changed while the job was queued")
     return spec, identity
@@ -162,7 +164,9 @@ def _checked_libraries(name: str, config: dict, lock: Path) -> dict[str, str]:
     for library, pinned in pins.items():
         installed = importlib.metadata.version(library).partition("+")[0]
         if installed != pinned.partition("+")[0]:
-            raise StageError(f"{library} {installed} is installed, {lock} pins {pinned}: install it, or edit the lock file")
+            raise StageError(
+                f"{library} {installed} is installed, {lock} pins {pinned}: install it, or edit the lock file"
+            )
     return pins
 
 

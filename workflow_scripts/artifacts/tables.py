@@ -49,7 +49,9 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     if not table.schema.equals(schema, check_metadata=False):
         expected = {(f.name, str(f.type)) for f in schema}
         found = {(f.name, str(f.type)) for f in table.schema}
-        wrong = ", ".join(f"{name} {kind}" for name, kind in sorted(expected ^ found)) or "order or nullability of columns"
+        wrong = (
+            ", ".join(f"{name} {kind}" for name, kind in sorted(expected ^ found)) or "order or nullability of columns"
+        )
         raise StageError(f"{path}: schema differs: {wrong}")
     return table
 

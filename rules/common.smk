@@ -1,0 +1,120 @@
+##### The config, the graph of artifacts, and what every rule asks of them. #####
+import sys
+from pathlib import Path
+
+import yaml
+
+from workflow_scripts.config.graph import FOLDERS, Graph, spec_text
+from workflow_scripts.config.load import ConfigError, load_config
+from workflow_scripts.config.placement import placement_of, resources_of
+
+ROOT = Path(workflow.basedir)
+
+# Snakemake merges config files silently: nano's studies would stay in another grid.
+if not workflow.config_settings.configfiles:
+
+    configfile: str(ROOT / "config" / "nano.yaml")
+
+
+try:
+    graph = Graph(load_config(config), ROOT, yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))
+except (ConfigError, ValueError) as error:
+    sys.exit(str(error))
+
+RESULTS = graph.config.results
+WORK = f"{RESULTS}/work"
+LOCK = str(ROOT / "envs" / f"{graph.config.environment}.txt")
+
+# One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
+STAGE = (
+    "{resources.launcher} workflow_scripts.stages.{params.stage} --spec {params.spec:q} --output {output.manifest:q}"
+    " --work {params.work:q} --lock {params.lock:q} {params.inputs} {params.code} --threads {threads}"
+    " --minutes {resources.runtime} --log {log:q}"
+)
+
+STAGE_TARGETS = {
+    "data": "sample_data",
+    "models": "prepare_model",
+    "exploration": "explore_policy",
+    "labels": "label_rollouts",
+    "judges": "distill_judge",
+    "audits": "audit_judge",
+    "policies": "train_policy",
+    "answers": "sample_answers",
+    "grades": "grade_answers",
+    "entropy_law": "fit_entropy_law",
+    "comparison": "compare_results",
+    "report": "render_report",
+}
+
+
+wildcard_constraints:
+    artifact=r"[a-z0-9_.]+-[0-9a-f]{10}",
+
+
+def output_of(stage):
+    """Pattern of the stage's manifest: keyed stages differ in {artifact}, stable ones have a single concrete path."""
+    artifacts = list(graph.of_stage(stage).values())
+    if stage in ("fit_entropy_law", "compare_results", "render_report"):
+        return f"{RESULTS}/{artifacts[0].manifest}"
+    return f"{RESULTS}/{FOLDERS[stage]}/{{artifact}}/manifest.json"
+
+
+def artifact_of(stage, wildcards):
+    """The artifact that a job makes."""
+    artifacts = graph.of_stage(stage)
+    identity = wildcards.get("artifact") or next(iter(artifacts))
+    if identity not in artifacts:
+        raise WorkflowError(f"{stage}: no artifact {identity} in this config: config or code changed since it was made")
+    return artifacts[identity]
+
+
+def upstream(stage):
+    """Input function: the manifests that a job reads."""
+    return lambda wildcards: [f"{RESULTS}/{a.manifest}" for a in artifact_of(stage, wildcards).inputs.values()]
+
+
+def spec_of(stage):
+    """Params function: the canonical spec, whose digest is the key in the path."""
+    return lambda wildcards: spec_text(artifact_of(stage, wildcards))
+
+
+def inputs_of(stage):
+    """Params function: the role of each input, as command-line options."""
+
+    def options(wildcards):
+        inputs = artifact_of(stage, wildcards).inputs
+        return " ".join(f"--input {role}={RESULTS}/{a.manifest}" for role, a in inputs.items())
+
+    return options
+
+
+def code_of(stage):
+    """Params function: names the code as it stands where it was accepted as equal to the spec's."""
+
+    def option(wildcards):
+        artifact = artifact_of(stage, wildcards)
+        return "" if artifact.code == artifact.here else f"--code {artifact.here}"
+
+    return option
+
+
+def manifests_of(stage):
+    """All manifests of a stage."""
+    return [f"{RESULTS}/{artifact.manifest}" for artifact in graph.of_stage(stage).values()]
+
+
+def manifests_of_study(study):
+    """The graded answers of a study's arms."""
+    return [f"{RESULTS}/{artifact.manifest}" for artifact in graph.of_study(study)]
+
+
+def report_page():
+    return [f"{RESULTS}/{graph.report.manifest}", f"{RESULTS}/report/index.html"]
+
+
+def show_headline():
+    """Print the headline table and where the report is."""
+    headline = Path(RESULTS) / "report" / "headline.txt"
+    if headline.is_file():
+        print(f"\n{headline.read_text()}\nReport: {Path(RESULTS) / 'report' / 'index.html'}")

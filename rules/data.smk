@@ -1,0 +1,24 @@
+rule sample_data:
+    """Questions, demonstrations or pairs of one dataset: drawn, deduplicated, split, decontaminated."""
+    input:
+        ancient(upstream("sample_data")),
+    output:
+        manifest=ensure(output_of("sample_data"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/sample_data/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/sample_data/{{artifact}}.jsonl"
+    threads: placement_of(graph.config, "sample_data").threads
+    resources:
+        **resources_of(graph.config, "sample_data"),
+    params:
+        stage="sample_data",
+        spec=spec_of("sample_data"),
+        inputs=inputs_of("sample_data"),
+        code=code_of("sample_data"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Sampling data {wildcards.artifact}"
+    shell:
+        STAGE

@@ -1,0 +1,54 @@
+rule sample_answers:
+    """Answers of a policy to all benchmarks, every response kept."""
+    input:
+        ancient(upstream("sample_answers")),
+    output:
+        manifest=ensure(output_of("sample_answers"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/sample_answers/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/sample_answers/{{artifact}}.jsonl"
+    wildcard_constraints:
+        artifact=r"answers\.[a-z0-9_.]+-[0-9a-f]{10}",
+    threads: placement_of(graph.config, "sample_answers").threads
+    resources:
+        **resources_of(graph.config, "sample_answers"),
+    params:
+        stage="sample_answers",
+        spec=spec_of("sample_answers"),
+        inputs=inputs_of("sample_answers"),
+        code=code_of("sample_answers"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Sampling {wildcards.artifact}"
+    shell:
+        STAGE
+
+
+rule grade_answers:
+    """Verdicts on the answers by truth, rules and teacher."""
+    input:
+        ancient(upstream("grade_answers")),
+    output:
+        manifest=ensure(output_of("grade_answers"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/grade_answers/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/grade_answers/{{artifact}}.jsonl"
+    wildcard_constraints:
+        artifact=r"grades\.[a-z0-9_.]+-[0-9a-f]{10}",
+    threads: placement_of(graph.config, "grade_answers").threads
+    resources:
+        **resources_of(graph.config, "grade_answers"),
+    params:
+        stage="grade_answers",
+        spec=spec_of("grade_answers"),
+        inputs=inputs_of("grade_answers"),
+        code=code_of("grade_answers"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Grading {wildcards.artifact}"
+    shell:
+        STAGE

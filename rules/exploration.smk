@@ -1,0 +1,24 @@
+rule explore_policy:
+    """RL from the base policy under the teacher's hard verdict; every rollout is kept."""
+    input:
+        ancient(upstream("explore_policy")),
+    output:
+        manifest=ensure(output_of("explore_policy"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/explore_policy/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/explore_policy/{{artifact}}.jsonl"
+    threads: placement_of(graph.config, "explore_policy").threads
+    resources:
+        **resources_of(graph.config, "explore_policy"),
+    params:
+        stage="explore_policy",
+        spec=spec_of("explore_policy"),
+        inputs=inputs_of("explore_policy"),
+        code=code_of("explore_policy"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Exploring {wildcards.artifact}"
+    shell:
+        STAGE

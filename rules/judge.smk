@@ -1,0 +1,54 @@
+rule distill_judge:
+    """The judge: the small model fine-tuned on the teacher's verdicts."""
+    input:
+        ancient(upstream("distill_judge")),
+    output:
+        manifest=ensure(output_of("distill_judge"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/distill_judge/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/distill_judge/{{artifact}}.jsonl"
+    wildcard_constraints:
+        artifact=r"judge\.[a-z0-9_.]+-[0-9a-f]{10}",
+    threads: placement_of(graph.config, "distill_judge").threads
+    resources:
+        **resources_of(graph.config, "distill_judge"),
+    params:
+        stage="distill_judge",
+        spec=spec_of("distill_judge"),
+        inputs=inputs_of("distill_judge"),
+        code=code_of("distill_judge"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Distilling {wildcards.artifact}"
+    shell:
+        STAGE
+
+
+rule audit_judge:
+    """The judge measured against teacher and truth before any arm may train on it."""
+    input:
+        ancient(upstream("audit_judge")),
+    output:
+        manifest=ensure(output_of("audit_judge"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/audit_judge/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/audit_judge/{{artifact}}.jsonl"
+    wildcard_constraints:
+        artifact=r"audit\.[a-z0-9_.]+-[0-9a-f]{10}",
+    threads: placement_of(graph.config, "audit_judge").threads
+    resources:
+        **resources_of(graph.config, "audit_judge"),
+    params:
+        stage="audit_judge",
+        spec=spec_of("audit_judge"),
+        inputs=inputs_of("audit_judge"),
+        code=code_of("audit_judge"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Auditing {wildcards.artifact}"
+    shell:
+        STAGE

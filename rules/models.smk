@@ -1,0 +1,24 @@
+rule prepare_model:
+    """A model as an ordinary Hugging Face directory: trained from scratch, or fetched at a pinned revision."""
+    input:
+        ancient(upstream("prepare_model")),
+    output:
+        manifest=ensure(output_of("prepare_model"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/prepare_model/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/prepare_model/{{artifact}}.jsonl"
+    threads: placement_of(graph.config, "prepare_model").threads
+    resources:
+        **resources_of(graph.config, "prepare_model"),
+    params:
+        stage="prepare_model",
+        spec=spec_of("prepare_model"),
+        inputs=inputs_of("prepare_model"),
+        code=code_of("prepare_model"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Preparing model {wildcards.artifact}"
+    shell:
+        STAGE

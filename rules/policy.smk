@@ -1,0 +1,24 @@
+rule train_policy:
+    """One arm: RL under one reward and entropy setting. Weights, metrics, validation."""
+    input:
+        ancient(upstream("train_policy")),
+    output:
+        manifest=ensure(output_of("train_policy"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/train_policy/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/train_policy/{{artifact}}.jsonl"
+    threads: placement_of(graph.config, "train_policy").threads
+    resources:
+        **resources_of(graph.config, "train_policy"),
+    params:
+        stage="train_policy",
+        spec=spec_of("train_policy"),
+        inputs=inputs_of("train_policy"),
+        code=code_of("train_policy"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Training {wildcards.artifact}"
+    shell:
+        STAGE

@@ -1,0 +1,77 @@
+rule fit_entropy_law:
+    """Fits of R = -a exp(H) + b and of its alternatives, per arm."""
+    input:
+        ancient(upstream("fit_entropy_law")),
+    output:
+        manifest=ensure(output_of("fit_entropy_law"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/fit_entropy_law.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fit_entropy_law.jsonl"
+    threads: placement_of(graph.config, "fit_entropy_law").threads
+    resources:
+        **resources_of(graph.config, "fit_entropy_law"),
+    params:
+        stage="fit_entropy_law",
+        spec=spec_of("fit_entropy_law"),
+        inputs=inputs_of("fit_entropy_law"),
+        code=code_of("fit_entropy_law"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Fitting the entropy law"
+    shell:
+        STAGE
+
+
+rule compare_results:
+    """Tables: reward by entropy, subjects, pass@k, entropy at equal accuracy, claims."""
+    input:
+        ancient(upstream("compare_results")),
+    output:
+        manifest=ensure(output_of("compare_results"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/compare_results.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/compare_results.jsonl"
+    threads: placement_of(graph.config, "compare_results").threads
+    resources:
+        **resources_of(graph.config, "compare_results"),
+    params:
+        stage="compare_results",
+        spec=spec_of("compare_results"),
+        inputs=inputs_of("compare_results"),
+        code=code_of("compare_results"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Comparing arms"
+    shell:
+        STAGE
+
+
+rule render_report:
+    """The report: one self-contained HTML page, its tables as CSV and figures as SVG."""
+    input:
+        ancient(upstream("render_report")),
+    output:
+        manifest=ensure(output_of("render_report"), non_empty=True),
+        page=report(f"{RESULTS}/report/index.html", category="Report"),
+    log:
+        f"{RESULTS}/logs/render_report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/render_report.jsonl"
+    threads: placement_of(graph.config, "render_report").threads
+    resources:
+        **resources_of(graph.config, "render_report"),
+    params:
+        stage="render_report",
+        spec=spec_of("render_report"),
+        inputs=inputs_of("render_report"),
+        code=code_of("render_report"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Rendering the report"
+    shell:
+        STAGE

@@ -1,0 +1,24 @@
+rule label_rollouts:
+    """Teacher labels for the distinct answers of the exploration, votes on the audit split."""
+    input:
+        ancient(upstream("label_rollouts")),
+    output:
+        manifest=ensure(output_of("label_rollouts"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/label_rollouts/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/label_rollouts/{{artifact}}.jsonl"
+    threads: placement_of(graph.config, "label_rollouts").threads
+    resources:
+        **resources_of(graph.config, "label_rollouts"),
+    params:
+        stage="label_rollouts",
+        spec=spec_of("label_rollouts"),
+        inputs=inputs_of("label_rollouts"),
+        code=code_of("label_rollouts"),
+        work=WORK,
+        lock=LOCK,
+    message:
+        "Labelling {wildcards.artifact}"
+    shell:
+        STAGE

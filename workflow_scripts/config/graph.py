@@ -1,0 +1,309 @@
+"""From the config to the graph of artifacts: one spec, key and path for every job, before Snakemake sees anything.
+
+An artifact's spec is the slice of the config that its stage reads, the fingerprint of the code that computes it and
+the keys of its upstream artifacts. A rule asks this graph for everything by the artifact's name in the path.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from workflow_scripts.artifacts.accepted import Accepted
+from workflow_scripts.artifacts.fingerprint import fingerprint
+from workflow_scripts.artifacts.keys import canonical_json, key
+from workflow_scripts.config.arms import Arm, expand_arms
+from workflow_scripts.config.models import Config
+
+FOLDERS = {
+    "sample_data": "data",
+    "prepare_model": "models",
+    "explore_policy": "exploration",
+    "label_rollouts": "labels",
+    "distill_judge": "judges",
+    "audit_judge": "judges",
+    "train_policy": "policies",
+    "sample_answers": "evaluations",
+    "grade_answers": "evaluations",
+    "fit_entropy_law": "tables",
+    "compare_results": "tables",
+    "render_report": "report",
+}
+STABLE = {"fit_entropy_law": "entropy_law", "compare_results": "comparison", "render_report": ""}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One job and what it makes."""
+
+    stage: str
+    name: str
+    config: dict
+    code: str
+    here: str = field(compare=False)
+    inputs: dict[str, "Artifact"] = field(default_factory=dict)
+
+    @cached_property
+    def spec(self) -> dict:
+        upstream = {role: artifact.key for role, artifact in self.inputs.items()}
+        return {"stage": self.stage, "config": self.config, "code": self.code, "inputs": upstream}
+
+    @cached_property
+    def key(self) -> str:
+        return key(self.spec)
+
+    @property
+    def identity(self) -> str:
+        return f"{self.name}-{self.key}"
+
+    @property
+    def manifest(self) -> str:
+        """Path of the manifest below the results root; on a stable path the key stands in the file's name."""
+        folder = FOLDERS[self.stage]
+        if self.stage in STABLE:
+            return "/".join(part for part in (folder, STABLE[self.stage], f"manifest-{self.key}.json") if part)
+        return f"{folder}/{self.identity}/manifest.json"
+
+
+class Graph:
+    """All artifacts of a config, by stage and identity."""
+
+    def __init__(self, config: Config, root: Path, claims: dict | None = None):
+        self.config, self.claims = config, claims or {}
+        self._lock = root / "envs" / f"{config.environment}.txt"
+        self._accepted = Accepted(Path(config.results) / "accepted.json")
+        self._known: dict[tuple, Artifact] = {}
+        self.arms = expand_arms(config)
+        self.report = self._report()
+
+    @property
+    def artifacts(self) -> list[Artifact]:
+        return list(self._known.values())
+
+    def of_stage(self, stage: str) -> dict[str, Artifact]:
+        """Artifacts of a stage by identity (name-key)."""
+        return {artifact.identity: artifact for artifact in self._known.values() if artifact.stage == stage}
+
+    def of_study(self, study: str) -> list[Artifact]:
+        """The graded answers of a study's arms."""
+        return [self.grades(arm) for arm in self.arms if study in arm.studies]
+
+    def _artifact(self, stage: str, name: str, config: dict, **inputs: Artifact) -> Artifact:
+        code = fingerprint(stage, config, self._lock)
+        artifact = Artifact(stage, name, config, self._accepted.name_of(stage, code), code, inputs)
+        return self._known.setdefault((stage, artifact.identity), artifact)
+
+    def _upstream_seed(self, seed: int) -> int:
+        return seed if self.config.replicates == "full" else self.config.seed
+
+    # -------------------------------------------------------------------------------- data and models
+    def data(self, name: str, seed: int) -> Artifact:
+        dataset, seed = self.config.datasets[name], self._upstream_seed(seed)
+        slice_ = {"dataset": name, **_plain(dataset, "source", "splits"), "seed": seed}
+        against = {f"against:{other}": self.data(other, seed) for other in dataset.against}
+        return self._artifact("sample_data", f"{name}.s{seed}", slice_, **against)
+
+    def model(self, name: str, seed: int) -> Artifact:
+        source, seed = self.config.models[name].source, self._upstream_seed(seed)
+        if source.kind == "hub":
+            return self._artifact("prepare_model", name, {"model": name, "source": _plain(source)})
+        slice_ = {"model": name, "source": _plain(source), "template": self._template(name), "seed": seed}
+        return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
+
+    def _template(self, model: str) -> str:
+        return self.config.models[model].template
+
+    # ---------------------------------------------------------------------------------------- judge
+    def exploration(self, name: str, seed: int) -> Artifact:
+        explore, seed = self.config.explorations[name], self._upstream_seed(seed)
+        dataset, split = explore.data.split(".")
+        reward = {"kind": "teacher", "soft": False, "form": "normalized", "threshold": 0.5}
+        slice_ = {
+            "split": split,
+            "seed": seed,
+            "template": self._template(explore.policy),
+            **_plain(self.config.algorithms[explore.algorithm]),
+            "loss": {"name": "reinforce", "options": {}, "aggregation": "token-mean", "scope": "mini_batch"},
+            "reward": reward | {"template": self._template(explore.teacher)},
+            "monitors": self._monitors(dataset),
+        }
+        inputs = {"policy": self.model(explore.policy, seed), "teacher": self.model(explore.teacher, seed)}
+        return self._artifact("explore_policy", f"{name}.s{seed}", slice_, **inputs, data=self.data(dataset, seed))
+
+    def labels(self, judge: str, seed: int) -> Artifact:
+        exploration, seed = self.config.judges[judge].exploration, self._upstream_seed(seed)
+        teacher = self.config.explorations[exploration].teacher
+        slice_ = {"seed": seed, "template": self._template(teacher), **_plain(self.config.judges[judge].labels)}
+        rollouts = self.exploration(exploration, seed)
+        return self._artifact(
+            "label_rollouts", f"{exploration}.s{seed}", slice_, rollouts=rollouts, teacher=self.model(teacher, seed)
+        )
+
+    def judge(self, name: str, seed: int) -> Artifact:
+        judge, seed = self.config.judges[name], self._upstream_seed(seed)
+        slice_ = {"seed": seed, "template": self._template(judge.base)}
+        slice_ |= _plain(judge, "training", "adversarial_negatives")
+        inputs = {"judge_base": self.model(judge.base, seed), "labels": self.labels(name, seed)}
+        return self._artifact("distill_judge", f"judge.{name}.s{seed}", slice_, **inputs)
+
+    def audit(self, name: str, seed: int) -> Artifact:
+        judge, seed = self.config.judges[name], self._upstream_seed(seed)
+        exploration = self.config.explorations[judge.exploration]
+        dataset, split = exploration.data.split(".")
+        slice_ = {"seed": seed, "split": split, "template": self._template(judge.base), **_plain(judge, "gate")}
+        inputs = {
+            "judge": self.judge(name, seed),
+            "judge_base": self.model(judge.base, seed),
+            "teacher": self.model(exploration.teacher, seed),
+            "labels": self.labels(name, seed),
+            "data": self.data(dataset, seed),
+        }
+        return self._artifact("audit_judge", f"audit.{name}.s{seed}", slice_, **inputs)
+
+    # ---------------------------------------------------------------------------------- arms and grades
+    def policy(self, arm: Arm) -> Artifact:
+        dataset, split = arm.data.split(".")
+        slice_ = {
+            "split": split,
+            "seed": arm.seed,
+            "template": self._template(arm.policy),
+            **self._training(arm),
+            "reward": self._reward(arm.reward),
+            "monitors": self._monitors(dataset),
+            "validation": self._validation(),
+        }
+        inputs = {"policy": self.model(arm.policy, arm.seed), "data": self.data(dataset, arm.seed)}
+        validation = self.config.validation.data.split(".")[0]
+        if validation != dataset:
+            inputs["validation"] = self.data(validation, arm.seed)
+        return self._artifact("train_policy", arm.name, slice_, **inputs, **self._reward_models(arm))
+
+    def _training(self, arm: Arm) -> dict:
+        slice_, control = _plain(self.config.algorithms[arm.algorithm]), self.config.entropy[arm.entropy]
+        if control.entropy_coef is not None:
+            slice_["update"]["entropy_coef"] = control.entropy_coef
+        loss = {"name": control.loss, **_plain(control, "options", "aggregation", "scope")}
+        return {**slice_, "loss": loss}
+
+    def _validation(self) -> dict:
+        return _plain(self.config.validation, "every", "questions", "samples") | {
+            "split": self.config.validation.data.split(".")[1]
+        }
+
+    def _reward(self, name: str) -> dict:
+        reward = self.config.rewards[name]
+        slice_ = _plain(reward)
+        model = slice_.pop("teacher", None)
+        if reward.kind == "judge":
+            model = self.config.judges[slice_.pop("judge")].base
+        return slice_ | ({"template": self._template(model)} if model else {})
+
+    def _reward_models(self, arm: Arm) -> dict[str, Artifact]:
+        reward = self.config.rewards[arm.reward]
+        if reward.kind == "judge":
+            return {"judge": self.judge(reward.judge, arm.seed), "audit": self.audit(reward.judge, arm.seed)}
+        return {"teacher": self.model(reward.teacher, arm.seed)} if reward.kind == "teacher" else {}
+
+    def _monitors(self, dataset: str) -> list[str]:
+        """Rewards that are logged beside the one trained on; the truth only where a generator knows it."""
+        return ["rule", "truth"] if self.config.datasets[dataset].source.kind == "generator" else ["rule"]
+
+    def answers(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
+        """Sampled answers of an arm, or of an untrained model."""
+        name, seed = (arm.name, arm.seed) if arm else (f"{policy}.s{self._upstream_seed(seed)}", seed)
+        model = self.policy(arm) if arm else self.model(policy, seed)
+        template = self._template(arm.policy if arm else policy)
+        benchmarks = {
+            benchmark: _plain(settings, "samples", "temperature", "max_tokens") | {"split": settings.data.split(".")[1]}
+            for benchmark, settings in self.config.benchmarks.items()
+        }
+        slice_ = {"seed": seed, "template": template, "benchmarks": benchmarks, "engine": "inprocess"}
+        return self._artifact("sample_answers", f"answers.{name}", slice_, policy=model, **self._benchmark_data(seed))
+
+    def grades(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
+        answers, seed = self.answers(arm, policy, seed), arm.seed if arm else seed
+        benchmarks = {
+            benchmark: {"split": settings.data.split(".")[1], "graders": settings.graders}
+            for benchmark, settings in self.config.benchmarks.items()
+        }
+        slice_ = {"template": self._template(self.config.teacher), "benchmarks": benchmarks}
+        inputs = {"answers": answers, "teacher": self.model(self.config.teacher, seed)}
+        name = answers.name.replace("answers.", "grades.", 1)
+        return self._artifact("grade_answers", name, slice_, **inputs, **self._benchmark_data(seed))
+
+    def _benchmark_data(self, seed: int) -> dict[str, Artifact]:
+        return {
+            f"data:{name}": self.data(benchmark.data.split(".")[0], seed)
+            for name, benchmark in self.config.benchmarks.items()
+        }
+
+    # ------------------------------------------------------------------------------- analysis and report
+    def _policies(self) -> dict[str, Artifact]:
+        return {f"policy:{arm.name}": self.policy(arm) for arm in self.arms}
+
+    def _arms(self) -> list[dict]:
+        return [{"role": arm.name, **arm.settings} for arm in self.arms]
+
+    def law(self) -> Artifact:
+        slice_ = {"arms": self._arms(), "early_share": self.config.early_share}
+        return self._artifact("fit_entropy_law", "entropy_law", slice_, **self._policies())
+
+    def comparison(self) -> Artifact:
+        slice_ = {
+            "arms": self._arms(),
+            "baselines": self._baselines(),
+            "benchmarks": sorted(self.config.benchmarks),
+            "claims": self.claims,
+            **_plain(self.config, "control_subjects", "ood_subjects"),
+        }
+        inputs = self._policies() | self._grades() | self._audits() | {"law": self.law()}
+        return self._artifact("compare_results", "comparison", slice_, **inputs)
+
+    def _baselines(self) -> list[dict]:
+        pairs = {(arm.policy, self._upstream_seed(arm.seed)) for arm in self.arms}
+        return [{"role": f"{policy}.s{seed}", "name": policy, "seed": seed} for policy, seed in sorted(pairs)]
+
+    def _grades(self) -> dict[str, Artifact]:
+        trained = {f"grades:{arm.name}": self.grades(arm) for arm in self.arms}
+        untrained = {
+            f"grades:{base['role']}": self.grades(None, base["name"], base["seed"]) for base in self._baselines()
+        }
+        return trained | untrained
+
+    def _audits(self) -> dict[str, Artifact]:
+        used = {
+            (self.config.rewards[arm.reward].judge, self._upstream_seed(arm.seed))
+            for arm in self.arms
+            if self.config.rewards[arm.reward].kind == "judge"
+        }
+        return {f"audit:{judge}.s{seed}": self.audit(judge, seed) for judge, seed in sorted(used)}
+
+    def _report(self) -> Artifact:
+        slice_ = {
+            "title": self.config.title,
+            "studies": {name: study.title for name, study in self.config.studies.items()},
+            "arms": self._arms(),
+            "baselines": self._baselines(),
+            "benchmarks": sorted(self.config.benchmarks),
+            "settings": _plain(self.config, "algorithms", "entropy", "rewards", "validation", "benchmarks"),
+        }
+        inputs = {"law": self.law(), "comparison": self.comparison()} | self._policies() | self._grades()
+        inputs |= {role.replace("grades:", "answers:", 1): a.inputs["answers"] for role, a in self._grades().items()}
+        inputs |= self._audits()
+        for artifact in self.artifacts:  # the rest: counts of rows, run times, where numbers came from
+            role = {"sample_data": "data", "prepare_model": "model", "explore_policy": "exploration"}.get(
+                artifact.stage
+            )
+            role = role or {"label_rollouts": "labels", "distill_judge": "judge"}.get(artifact.stage)
+            if role:
+                inputs[f"{role}:{artifact.name}"] = artifact
+        return self._artifact("render_report", "report", slice_, **inputs)
+
+
+def _plain(model, *names: str) -> dict:
+    """A config model as plain JSON values, all fields or those named."""
+    return model.model_dump(mode="json", include=set(names) or None)
+
+
+def spec_text(artifact: Artifact) -> str:
+    """The spec as the stage's command line carries it."""
+    return canonical_json(artifact.spec)

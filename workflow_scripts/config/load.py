@@ -1,0 +1,75 @@
+"""Validate a merged config and say in one line what is wrong: path, value, what is allowed."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from workflow_scripts.config.models import Config
+
+
+class ConfigError(Exception):
+    """One line: the YAML path, the bad value and what is allowed there."""
+
+
+def load_config(raw: dict[str, Any]) -> Config:
+    """The validated config. Raises ConfigError."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        # A misspelt key is reported twice, as unknown and as missing: the first says what to mend.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        raise ConfigError(_one_line(problems[0], raw)) from None
+
+
+def config_schema() -> str:
+    """The JSON schema of the config, as config/schema.json holds it."""
+    return json.dumps(Config.model_json_schema(), indent=1, sort_keys=True) + "\n"
+
+
+def _one_line(problem: dict[str, Any], raw: dict[str, Any]) -> str:
+    location = _yaml_path(problem["loc"], raw)
+    path = ".".join(map(str, location))
+    if problem["type"] == "extra_forbidden":
+        return f"config: {path}: unknown key{_suggestion(location)}"
+    if problem["type"] == "missing":
+        return f"config: {path}: required, but missing"
+    if problem["type"] == "value_error":
+        return f"config: {problem['ctx']['error']}"
+    return f"config: {path}: {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
+
+
+def _yaml_path(location: tuple, raw: Any) -> list:
+    """The error's location without the union tags that pydantic inserts: what a user finds in the YAML."""
+    path = []
+    for position, part in enumerate(location):
+        if isinstance(raw, dict) and part in raw:
+            raw = raw[part]
+        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+        elif position < len(location) - 1:
+            continue  # a union tag
+        path.append(part)
+    return path
+
+
+def _suggestion(location: list) -> str:
+    """The keys that are allowed beside an unknown one, or the one that was probably meant."""
+    names = _known_keys()
+    close = difflib.get_close_matches(str(location[-1]), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _known_keys() -> list[str]:
+    def fields(model: type[BaseModel]):
+        yield from model.model_fields
+        for child in model.__subclasses__():
+            yield from fields(child)
+
+    return sorted(set(fields(Config.__mro__[1])))
+
+
+if __name__ == "__main__":
+    (Path(__file__).resolve().parents[2] / "config" / "schema.json").write_text(config_schema())

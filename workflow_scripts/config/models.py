@@ -1,0 +1,297 @@
+"""Config models: every setting of the pipeline, its type, its bounds, its default and its meaning.
+
+A setting is named once (`models:`, `rewards:`, `entropy:`, ...) and referred to by name. Unknown keys are refused.
+`config/schema.json` is generated from these models.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NonNegative = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unpinned)$")]
+SplitRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", description="dataset.split")]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ---------------------------------------------------------------------------------------------- data
+class Columns(Strict):
+    prompt: str = "prompt"
+    reference: str = "reference"
+    subject: str | None = Field(None, description="column with the subject; None: the dataset's name")
+
+
+class GeneratorSource(Strict):
+    kind: Literal["generator"]
+    generator: Literal["nano_world"]
+    table: Literal["questions", "demonstrations", "pairs"]
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the generator")
+
+
+class HubSource(Strict):
+    kind: Literal["hub"]
+    repo: str
+    revision: Revision = Field(description="commit of the data set; 'unpinned' can be planned but not run")
+    name: str | None = Field(None, description="configuration of the data set on the hub")
+    columns: Columns = Columns()
+
+
+class FileSource(Strict):
+    kind: Literal["file"]
+    path: str = Field(description="JSONL, CSV or Parquet file, relative to the working directory")
+    columns: Columns = Columns()
+
+
+class PackageSource(Strict):
+    kind: Literal["package"]
+    package: str = Field(description="installed Python package that carries the file")
+    resource: str = Field(description="path of the file inside the package")
+    columns: Columns = Columns()
+
+
+class Split(Strict):
+    rows: PositiveInt | None = Field(None, description="questions to draw; None: all")
+    subjects: list[str] | None = Field(None, description="subjects to keep; None: all")
+    source: str | None = Field(None, description="split of the source to draw from; None: the same name")
+
+
+class Dataset(Strict):
+    source: GeneratorSource | HubSource | FileSource | PackageSource = Field(discriminator="kind")
+    splits: dict[Name, Split]
+    against: list[Name] = Field(default_factory=list, description="datasets whose questions are removed from this one")
+
+
+# -------------------------------------------------------------------------------------------- models
+class Architecture(Strict):
+    layers: PositiveInt
+    width: PositiveInt
+    heads: PositiveInt
+    mlp: PositiveInt
+    vocab: PositiveInt = Field(description="upper bound of the tokenizer's vocabulary")
+    positions: PositiveInt = 128
+
+
+class SupervisedTraining(Strict):
+    steps: PositiveInt
+    batch: PositiveInt
+    lr: PositiveFloat
+    warmup: Share = Field(0.05, description="share of the steps with a rising learning rate")
+    weight_decay: NonNegative = 0.0
+
+
+class ScratchModel(Strict):
+    kind: Literal["scratch"]
+    data: Name = Field(description="dataset of demonstrations or pairs that the model is trained on")
+    objective: Literal["demonstrations", "verdicts"]
+    architecture: Architecture
+    training: SupervisedTraining
+
+
+class HubModel(Strict):
+    kind: Literal["hub"]
+    repo: str
+    revision: Revision = Field(description="commit of the model; 'unpinned' can be planned but not run")
+
+
+class Model(Strict):
+    source: ScratchModel | HubModel = Field(discriminator="kind")
+    template: Name = Field(description="prompt template: how a question, or a question to judge, is put to the model")
+
+
+# ------------------------------------------------------------------------------- reinforcement learning
+class Rollout(Strict):
+    prompts: PositiveInt = Field(description="prompts of a rollout step")
+    samples: PositiveInt = Field(description="responses per prompt")
+    max_tokens: PositiveInt
+    temperature: PositiveFloat = 1.0
+    engine: Literal["inprocess"] = "inprocess"
+
+
+class Update(Strict):
+    minibatches: PositiveInt = Field(description="optimiser updates of a rollout step")
+    lr: PositiveFloat
+    warmup: Annotated[int, Field(ge=0)] = Field(0, description="updates with a rising learning rate")
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: NonNegative = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    micro_batch_tokens: PositiveInt = Field(16384, description="prompt and response tokens of one forward pass")
+    entropy_coef: NonNegative = Field(0.0, description="entropy bonus, added to every loss")
+    kl_coef: NonNegative = Field(0.0, description="KL to the starting policy")
+    kl_in: Literal["loss", "reward"] = "loss"
+
+
+class Advantage(Strict):
+    name: Literal["reinforce", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "rloo", "grpo", "dr_grpo"]
+    options: dict[str, Any] = Field(default_factory=dict, description="kl_coef, gamma, whiten, eps, std_floor")
+
+
+class Algorithm(Strict):
+    """How rewards become advantages, and how many of which updates follow."""
+
+    advantage: Advantage
+    steps: PositiveInt = Field(description="rollout steps")
+    rollout: Rollout
+    update: Update
+    normalize_reward: bool = Field(False, description="z-score of the reward over the batch (2503.23829, Eq. 5)")
+    filter_groups: bool = Field(True, description="drop groups whose thresholded verdicts are all equal")
+    checkpoint_every: PositiveInt = Field(25, description="rollout steps between two checkpoints")
+
+
+class EntropyControl(Strict):
+    """Policy loss: what is done about the entropy."""
+
+    loss: Literal["reinforce", "ppo_clip", "clip_cov", "kl_cov"]
+    options: dict[str, Any] = Field(default_factory=dict)
+    aggregation: Literal["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"] = "token-mean"
+    scope: Literal["micro_batch", "mini_batch"] = Field("mini_batch", description="over what covariances are centred")
+    entropy_coef: NonNegative | None = Field(None, description="overrides the algorithm's entropy bonus")
+
+
+class RuleReward(Strict):
+    kind: Literal["rule"]
+    rule: Literal["verify", "contains", "boxed"]
+    soft: bool = Field(False, description="Jaccard similarity in place of the 0/1 verdict")
+
+
+class JudgeReward(Strict):
+    kind: Literal["judge"]
+    judge: Name
+    soft: bool = Field(True, description="the judge's probability in place of its verdict")
+    form: Literal["normalized", "eq4"] = Field("normalized", description="P(YES)/(P(YES)+P(NO)), or 2503.23829 Eq. 4")
+    threshold: Share = 0.5
+
+
+class TeacherReward(Strict):
+    kind: Literal["teacher"]
+    teacher: Name
+    soft: bool = False
+    form: Literal["normalized", "eq4"] = "normalized"
+    threshold: Share = 0.5
+
+
+class TruthReward(Strict):
+    kind: Literal["truth"]
+
+
+Reward = Annotated[RuleReward | JudgeReward | TeacherReward | TruthReward, Field(discriminator="kind")]
+
+
+class Validation(Strict):
+    data: SplitRef
+    every: PositiveInt = Field(description="rollout steps between two validations")
+    questions: PositiveInt
+    samples: PositiveInt = 1
+
+
+# --------------------------------------------------------------------------------------------- judge
+class Exploration(Strict):
+    policy: Name
+    teacher: Name
+    data: SplitRef
+    algorithm: Name
+
+
+class Labels(Strict):
+    votes: PositiveInt = Field(10, description="sampled verdicts per answer of the audit split")
+    vote_temperature: PositiveFloat = 1.0
+    audit_share: Share = 0.2
+    validation_share: Share = 0.1
+
+
+class JudgeTraining(Strict):
+    epochs: PositiveInt = 1
+    batch: PositiveInt = 128
+    lr: PositiveFloat = 5e-6
+    warmup: Share = 0.05
+    weight_decay: NonNegative = 0.0
+
+
+class Gate(Strict):
+    """What a judge must reach on the audit split before an arm may train on it."""
+
+    balanced_accuracy: Share = Field(description="against the teacher, at least")
+    kappa: Annotated[float, Field(ge=-1, le=1)] = Field(description="Cohen's kappa with the teacher, at least")
+    false_positive_rate: Share = Field(description="on the worst probe, at most")
+
+
+class Judge(Strict):
+    base: Name
+    exploration: Name
+    labels: Labels = Labels()
+    training: JudgeTraining
+    adversarial_negatives: bool = True
+    gate: Gate
+
+
+# ----------------------------------------------------------------------------------------- evaluation
+class Benchmark(Strict):
+    data: SplitRef
+    samples: PositiveInt
+    temperature: NonNegative = 1.0
+    max_tokens: PositiveInt
+    graders: list[Literal["truth", "rule", "contains", "teacher"]]
+
+
+class Study(Strict):
+    """One table or figure: the product of the named settings."""
+
+    title: str
+    policies: list[Name]
+    data: list[SplitRef]
+    algorithms: list[Name]
+    rewards: list[Name]
+    entropy: list[Name]
+    seeds: list[Annotated[int, Field(ge=0)]]
+
+
+class Placement(Strict):
+    """Where a stage's jobs run; no part of any key."""
+
+    threads: PositiveInt = 1
+    memory_gb: PositiveFloat = 2
+    minutes: PositiveInt = 60
+    gpus: Annotated[int, Field(ge=0)] = Field(0, description="GPUs per node")
+    nodes: PositiveInt = 1
+
+
+class Config(Strict):
+    """The whole configuration."""
+
+    results: str = Field("results", description="root of all results, relative to the working directory")
+    title: str = "Entropy Bridge"
+    environment: Literal["cpu"] = Field("cpu", description="envs/NAME.txt: the lock file whose versions enter the keys")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        0, description="seed of data, models and judges where replicates is shared"
+    )
+    replicates: Literal["full", "shared"] = Field(
+        "shared", description="full: each seed of an arm has its own world, models and judge; shared: only RL differs"
+    )
+    datasets: dict[Name, Dataset]
+    models: dict[Name, Model]
+    algorithms: dict[Name, Algorithm]
+    entropy: dict[Name, EntropyControl]
+    rewards: dict[Name, Reward]
+    explorations: dict[Name, Exploration] = Field(default_factory=dict)
+    judges: dict[Name, Judge] = Field(default_factory=dict)
+    validation: Validation
+    benchmarks: dict[Name, Benchmark]
+    teacher: Name = Field(description="model that grades the benchmarks and labels the rollouts")
+    control_subjects: list[str] = Field(
+        default_factory=list, description="subjects where rules are expected to suffice"
+    )
+    ood_subjects: list[str] = Field(default_factory=list, description="subjects unseen by exploration and judge")
+    early_share: Share = Field(0.15, description="share of the steps from which the law predicts the rest")
+    studies: dict[Name, Study]
+    placement: dict[str, Placement] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def references_exist(self) -> "Config":
+        from workflow_scripts.config.references import check_references
+
+        check_references(self)
+        return self
