@@ -89,7 +89,8 @@ def entropy_rows(results: Results) -> list[Row]:
         for one, other in _paired_settings(pairs(results.arms, field, value, versus)):
             names = {"arm": one[0].setting, "versus": other[0].setting}
             for quantity, make, is_ratio in QUANTITIES:
-                values = [(a.seed, *make(results, a, b)) for a, b in zip(one, other, strict=True) if _has(results, a, b)]
+                couples = [(a, b) for a, b in zip(one, other, strict=True) if _has(results, a, b)]
+                values = [(a.seed, *make(results, a, b)) for a, b in couples]
                 rows += [{**names, "quantity": quantity, **row} for row in _seed_rows(values, is_ratio)]
     return rows
 

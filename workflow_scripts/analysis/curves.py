@@ -100,7 +100,7 @@ def entropy_ratio(curve: Plateau, baseline: Plateau) -> float:
 
 
 def spent_early(values: np.ndarray, step: np.ndarray, share: float) -> float:
-    """Share of a curve's change, from the start to the last quarter, done after `share` of the steps (paper: Fig. 2)."""
+    """Share of a curve's change, start to last quarter, that is done after `share` of the steps (paper: Fig. 2)."""
     if len(values) < 3:
         return nan
     end = float(last_quarter(values, step).mean())

@@ -1,9 +1,10 @@
-"""Graded answers of one policy: accuracies per question under each grader, and the pass@k estimator."""
+"""Graded answers of one policy: accuracies per question under each grader, and pass@k per question."""
 
 from dataclasses import dataclass
-from math import comb
 
 import pyarrow as pa
+
+from workflow_scripts.evaluation.estimators import avg_at_k, pass_at_k
 
 GRADERS = ("truth", "rule", "contains", "teacher")
 ALL = "all"
@@ -37,7 +38,7 @@ class Graded:
 
     def accuracy(self, benchmark: str, grader: str, subjects: set[str] | None = None) -> dict[str, float]:
         """Question id -> share of its samples that are right (avg@k)."""
-        return {q: sum(v) / len(v) for q, v in self.samples(benchmark, grader, subjects).items()}
+        return {q: avg_at_k(v) for q, v in self.samples(benchmark, grader, subjects).items()}
 
 
 def read_grades(table: pa.Table) -> Graded:
@@ -51,16 +52,6 @@ def read_grades(table: pa.Table) -> Graded:
                 verdicts.setdefault((benchmark, grader), {}).setdefault(question, []).append(verdict)
     subject = dict(zip(columns["question_id"], columns["subject"], strict=True))
     return Graded(dict(sorted(verdicts.items())), subject)
-
-
-def pass_at_k(n: int, correct: int, k: int) -> float:
-    """Unbiased estimate of the chance that one of k samples is right, from `correct` of n (2107.03374, Eq. 1).
-
-    Raises ValueError for k > n, where no unbiased estimate exists.
-    """
-    if not 1 <= k <= n:
-        raise ValueError(f"pass@{k} cannot be estimated from {n} samples")
-    return 1.0 - comb(n - correct, k) / comb(n, k)
 
 
 def pass_at_k_by_question(samples: dict[str, list[bool]], k: int) -> dict[str, float]:

@@ -1,0 +1,108 @@
+"""Verdicts on claims, by rules that are data: config/claims.yaml, written down before the runs that they judge.
+
+A rule is a region of values in which the claim is true (`above`, `below` or `between`) and the least number of seeds
+and questions. The interval of the measured value decides: inside the region the claim holds, outside it does not,
+across its border it is undecided. Too few data, or none, are not testable here.
+"""
+
+from collections.abc import Callable
+from math import inf
+
+from workflow_scripts.analysis.arms import FIELDS
+from workflow_scripts.analysis.intervals import Estimate
+
+HOLDS, FAILS, UNDECIDED, UNTESTABLE = "holds", "does not hold", "undecided", "not testable here"
+VERDICTS = (HOLDS, FAILS, UNDECIDED, UNTESTABLE)
+_FIELDS = {"id", "text", "source", "published", "quantity", "rule"}
+_RULE = {"above", "below", "between", "seeds", "questions"}
+_PAIRED = {"vary", "value", "versus"}
+# options that each kind of quantity needs
+NEEDED = {
+    "accuracy_difference": _PAIRED,
+    "entropy_ratio": _PAIRED | {"at"},
+    "plateau_accuracy_difference": _PAIRED,
+    "spent_early": {"of", "share"},
+    "law_error": {"early_share"},
+    "law_ceiling_gap": set(),
+    "audit": {"judge", "versus", "metric"},
+}
+
+
+def check_claims(claims: list[dict]) -> None:
+    """Raise ValueError, one line with the id, on a claim that could not be judged."""
+    seen = set()
+    for claim in claims:
+        name = claim.get("id", "?")
+        if wrong := set(claim) ^ _FIELDS:
+            raise ValueError(f"claims.{name}: missing or unknown keys {', '.join(sorted(wrong))}")
+        if name in seen:
+            raise ValueError(f"claims.{name}: the id is used twice")
+        seen.add(name)
+        _check_quantity(name, claim["quantity"])
+        _check_rule(name, claim["rule"])
+
+
+def _check_quantity(name: str, quantity: dict) -> None:
+    kind = quantity.get("kind")
+    if kind not in NEEDED:
+        raise ValueError(f"claims.{name}.quantity.kind: {kind!r} is not one of {', '.join(sorted(NEEDED))}")
+    if lacking := NEEDED[kind] - set(quantity):
+        raise ValueError(f"claims.{name}.quantity: {kind} needs {', '.join(sorted(lacking))}")
+    if quantity.get("vary", FIELDS[0]) not in FIELDS:
+        raise ValueError(f"claims.{name}.quantity.vary: {quantity['vary']!r} is not one of {', '.join(FIELDS)}")
+
+
+def _check_rule(name: str, rule: dict) -> None:
+    if wrong := set(rule) - _RULE:
+        raise ValueError(f"claims.{name}.rule: unknown keys {', '.join(sorted(wrong))}")
+    if not {"above", "below", "between"} & set(rule):
+        raise ValueError(f"claims.{name}.rule: needs above, below or between")
+
+
+def region(rule: dict) -> tuple[float, float]:
+    """Lower and upper border of the values for which the claim is true."""
+    if "between" in rule:
+        return tuple(rule["between"])
+    return rule.get("above", -inf), rule.get("below", inf)
+
+
+def verdict(estimate: Estimate, rule: dict) -> tuple[str, str]:
+    """The verdict and its reason in a few words."""
+    seeds, questions = rule.get("seeds", 1), rule.get("questions", 0)
+    if not estimate.seeds:
+        return UNTESTABLE, "no such arms in this run"
+    if estimate.seeds < seeds:
+        return UNTESTABLE, f"{estimate.seeds} of at least {seeds} seeds"
+    if estimate.questions < questions:
+        return UNTESTABLE, f"{estimate.questions} of at least {questions} questions"
+    if not estimate.has_interval:
+        return UNTESTABLE, "no interval from one seed"
+    lower, upper = region(rule)
+    if lower < estimate.low and estimate.high < upper:
+        return HOLDS, f"the whole interval is {describe(rule)}"
+    if estimate.high <= lower or estimate.low >= upper:
+        return FAILS, f"no value of the interval is {describe(rule)}"
+    return UNDECIDED, f"only part of the interval is {describe(rule)}"
+
+
+def describe(rule: dict) -> str:
+    """The region in words."""
+    lower, upper = region(rule)
+    if upper == inf:
+        return f"above {lower:g}"
+    return f"below {upper:g}" if lower == -inf else f"between {lower:g} and {upper:g}"
+
+
+def claim_rows(claims: list[dict], measure: Callable[[dict], Estimate]) -> list[dict[str, object]]:
+    """One row per claim, in the order given, with what `measure(quantity)` found and the verdict."""
+    check_claims(claims)
+    rows = []
+    for claim in claims:
+        estimate = measure(claim["quantity"])
+        decision, reason = verdict(estimate, claim["rule"])
+        texts = {name: str(claim[name]) for name in ("id", "text", "source", "published")}
+        figures = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "method": estimate.method}
+        counts = {"seeds": estimate.seeds, "questions": estimate.questions}
+        rule = {"kind": claim["quantity"]["kind"], "rule": describe(claim["rule"])}
+        rows.append({**texts, **rule, **figures, **counts, "verdict": decision, "reason": reason})
+    return rows

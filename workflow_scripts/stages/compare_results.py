@@ -1,0 +1,83 @@
+"""Compare the arms: accuracy, paired differences, pass@k, entropy at equal accuracy, and the verdicts on the claims."""
+
+from workflow_scripts.artifacts import Stage, StageError, run_stage
+from workflow_scripts.artifacts.schemas import (
+    AUDIT,
+    CLAIMS,
+    COMPARISON,
+    DIFFERENCES,
+    ENTROPY_AT_EQUAL_ACCURACY,
+    GRADES,
+    INDEX,
+    METRICS,
+    PASS_AT_K,
+    VALIDATION,
+)
+
+
+def build(stage: Stage) -> None:
+    from workflow_scripts.analysis.claims import claim_rows
+    from workflow_scripts.analysis.comparison import accuracy_rows, difference_rows, entropy_rows, pass_at_k_rows
+    from workflow_scripts.analysis.law_tables import as_columns
+    from workflow_scripts.analysis.quantities import measure
+
+    results = read_results(stage)
+    claims = stage.config.get("claims") or []
+    if isinstance(claims, dict):
+        claims = claims.get("claims", [])
+    try:
+        verdicts = claim_rows(claims, lambda quantity: measure(results, quantity))
+    except ValueError as error:
+        raise StageError(str(error)) from error
+    tables = {
+        "comparison": (COMPARISON, accuracy_rows(results, per_subject=False)),
+        "by_subject": (COMPARISON, accuracy_rows(results, per_subject=True)),
+        "differences": (DIFFERENCES, difference_rows(results)),
+        "pass_at_k": (PASS_AT_K, pass_at_k_rows(results)),
+        "entropy_at_equal_accuracy": (ENTROPY_AT_EQUAL_ACCURACY, entropy_rows(results)),
+        "claims": (CLAIMS, verdicts),
+        "index": (INDEX, index_rows(stage)),
+    }
+    for name, (schema, rows) in tables.items():
+        stage.write(f"{name}.parquet", as_columns(rows, schema.names), schema)
+    stage.account(arms=len(results.arms), baselines=len(results.baselines), claims=len(verdicts))
+
+
+def read_results(stage: Stage):
+    """Curves and law points of the trained arms, grades of all policies, and the audits, from the inputs."""
+    from workflow_scripts.analysis.arms import read_arms, read_baselines
+    from workflow_scripts.analysis.curves import validation_curve
+    from workflow_scripts.analysis.grades import read_grades
+    from workflow_scripts.analysis.results import Results, law_points
+
+    results = Results(read_arms(stage.config["arms"]), read_baselines(stage.config.get("baselines", [])))
+    for arm in results.arms:
+        source = f"policy:{arm.role}"
+        if source in stage.inputs:
+            curve = validation_curve(stage.read(source, "validation.parquet", VALIDATION))
+            results.curves[arm.role] = curve
+            results.points[arm.role] = law_points(stage.read(source, "metrics.parquet", METRICS), curve)
+    for arm in results.baselines + results.arms:
+        if f"grades:{arm.role}" in stage.inputs:
+            results.grades[arm.role] = read_grades(stage.read(f"grades:{arm.role}", "grades.parquet", GRADES))
+    for role in sorted(stage.inputs):
+        if role.startswith("audit:"):
+            results.audits[int(role.partition(":")[2])] = stage.read(role, "audit.parquet", AUDIT).to_pylist()
+    return results
+
+
+def index_rows(stage: Stage) -> list[dict[str, str]]:
+    """Role, name and key of every input: which artifacts the tables were made from."""
+    rows = []
+    for role, folder in sorted(stage.inputs.items()):
+        name, _, key = folder.name.rpartition("-")
+        rows.append({"role": role, "name": name, "key": key})
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    return run_stage("compare_results", build, argv)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
