@@ -272,3 +272,10 @@ INDEX = table_schema(
     name=(STR, "its name"),
     key=(STR, "its key"),
 )
+
+# --------------------------------------------------------------------------------- adversarial negatives
+OPENERS = table_schema(
+    question_id=(STR, "key into QUESTIONS; training split of the labels only"),
+    line=(STR, "first line of a rollout of several lines"),
+    count=(I32, "rollouts of the question that start with it"),
+)
