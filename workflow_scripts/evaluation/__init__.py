@@ -1,0 +1,1 @@
+"""Evaluation: graders, estimators of accuracy from several samples, agreement between raters, probes of judges."""

@@ -40,12 +40,14 @@ class RewardBatch:
 class RewardResult:
     """`values` (B,) float32: what the policy is trained on. `verdicts` (B,) bool: counted as right.
 
-    `p_yes` (B,) float32: the normalised P(YES) of a judge, or the value of any other reward before normalisation.
+    `p_yes` (B,) float32: the normalised P(YES) of a judge, or the value of any other reward. `raw` (B,) float32: the
+    values before normalisation over the batch; None where they were not normalised.
     """
 
     values: np.ndarray
     verdicts: np.ndarray
     p_yes: np.ndarray
+    raw: np.ndarray | None = None
 
 
 Reward = Callable[[RewardBatch], RewardResult]
@@ -55,7 +57,7 @@ def make_reward(config: dict[str, Any], stage: Any) -> Reward:
     """The reward named by `config["kind"]`; `stage` gives it its artifacts (a judge, a truth file).
 
     With `config["normalize"]` the values are z-scored over each batch (reward paper, Eq. 5). Raises ValueError on an
-    unknown kind, and whatever the stage raises for a missing artifact.
+    unknown kind and whatever the stage raises for a missing artifact.
     """
     kind = config["kind"]
     if kind not in REWARDS:
@@ -69,6 +71,6 @@ def _normalized(reward: Reward) -> Reward:
 
     def normalized(batch: RewardBatch) -> RewardResult:
         result = reward(batch)
-        return RewardResult(z_score(result.values), result.verdicts, result.p_yes)
+        return RewardResult(z_score(result.values), result.verdicts, result.p_yes, raw=result.values)
 
     return normalized

@@ -11,14 +11,18 @@ from workflow_scripts.rewards import Reward, RewardBatch, RewardResult
 
 
 def build(config: dict[str, Any], stage: Any) -> Reward:
-    """Reads the truth of the stage's split once; a response is right if its last line means the true answer."""
-    table = stage.read("data", f"{stage.config['split']}.truth.parquet", TRUTH)
+    """Reads the truth of the split once; a response is right if its last line means the true answer.
+
+    The split is `config["split"]` of the input `config["role"]`, or else the stage's own of its `data`.
+    """
+    split = config.get("split", stage.config["split"])
+    table = stage.read(config.get("role", "data"), f"{split}.truth.parquet", TRUTH)
     truth = dict(zip(table["question_id"].to_pylist(), table["answer"].to_pylist(), strict=True))
 
     def reward(batch: RewardBatch) -> RewardResult:
         pairs = zip(batch.question_ids, batch.responses, strict=True)
-        right = np.array([equivalent(last_line(response), truth[question]) for question, response in pairs], dtype=bool)
-        values = right.astype(np.float32)
-        return RewardResult(values, right, values)
+        right = [equivalent(last_line(response), truth[question]) for question, response in pairs]
+        values = np.array(right, dtype=np.float32)
+        return RewardResult(values, np.array(right, dtype=bool), values)
 
     return reward
