@@ -25,11 +25,18 @@ class Arm:
         return tuple(getattr(self, name) for name in FIELDS)
 
     def matches(self, where: dict) -> bool:
-        """Whether every field of `where` has the given value, or one of the given list; `study` means membership."""
+        """Whether every field of `where` has the given value, or one of the given list.
+
+        `study` means membership; `except_study` leaves out the arms that belong to nothing but these studies.
+        """
         for name, wanted in where.items():
-            allowed = wanted if isinstance(wanted, list) else [wanted]
-            found = self.studies if name == "study" else (getattr(self, name),)
-            if not set(found) & set(allowed):
+            allowed = set(wanted) if isinstance(wanted, list) else {wanted}
+            if name == "except_study":
+                if self.studies and not set(self.studies) - allowed:
+                    return False
+                continue
+            found = set(self.studies) if name == "study" else {getattr(self, name)}
+            if not found & allowed:
                 return False
         return True
 

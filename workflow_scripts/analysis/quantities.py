@@ -19,13 +19,13 @@ from workflow_scripts.analysis.results import Results
 
 
 def accuracy_difference(results: Results, options: dict) -> Estimate:
-    """Paired difference in benchmark accuracy: `vary`, `value`, `versus`, `benchmark`, `subjects` or `except`."""
+    """Paired difference in benchmark accuracy: `vary`, `value`, `versus`, `benchmark`, `subjects`."""
     benchmark = options.get("benchmark") or next(iter(results.benchmarks()), "")
     by_seed: dict[int, list[dict[str, float]]] = {}
     for a, b in _pairs(results, options):
         if a.role in results.grades and b.role in results.grades:
             one, other = results.grades[a.role], results.grades[b.role]
-            subjects = _subjects(options, one.subjects(benchmark))
+            subjects = results.subjects(options.get("subjects", ALL), one.subjects(benchmark))
             grader = options.get("grader") or one.main_grader(benchmark)
             first, second = (graded.accuracy(benchmark, grader, subjects) for graded in (one, other))
             by_seed.setdefault(a.seed, []).append(difference(first, second))
@@ -100,11 +100,13 @@ def audit(results: Results, options: dict) -> Estimate:
         found = [r["value"] for r in rows if (r["judge"], r["versus"], r["subject"], r["metric"]) == wanted]
         return found[0] if found else nan
 
-    values = []
-    for _, rows in sorted(results.audits.items()):
+    by_seed: dict[int, list[float]] = {}
+    for (_, seed), rows in sorted(results.audits.items()):
         value = figure(rows, options["judge"])
-        values.append(value - figure(rows, options["less"]) if "less" in options else value)
-    return over_seeds([value for value in values if np.isfinite(value)])
+        value -= figure(rows, options["less"]) if "less" in options else 0.0
+        if np.isfinite(value):
+            by_seed.setdefault(seed, []).append(value)
+    return over_seeds([float(np.mean(values)) for _, values in sorted(by_seed.items())])
 
 
 KINDS: dict[str, Callable[[Results, dict], Estimate]] = {
@@ -145,12 +147,6 @@ def _per_seed(results: Results, options: dict, value: Callable[[Arm], float]) ->
         if arm.matches(options.get("where", {})) and arm.role in results.curves:
             found.setdefault(arm.seed, []).append(value(arm))
     return [float(np.mean(values)) for _, values in sorted(found.items()) if np.isfinite(values).all()]
-
-
-def _subjects(options: dict, known: list[str]) -> set[str] | None:
-    if "subjects" in options:
-        return set(options["subjects"])
-    return set(known) - set(options["except"]) if "except" in options else None
 
 
 def _mean_by_question(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -32,14 +32,25 @@ def law_points(metrics: pa.Table, curve: Curve) -> LawPoints:
 
 @dataclass(frozen=True)
 class Results:
-    """Data by role of the policy, and audits by seed: rows of an AUDIT table."""
+    """Data by role of the policy; audits by (name, seed) as rows of an AUDIT table; groups of subjects by name."""
 
     arms: list[Arm]
     baselines: list[Arm] = field(default_factory=list)
     curves: dict[str, Curve] = field(default_factory=dict)
     points: dict[str, LawPoints] = field(default_factory=dict)
     grades: dict[str, Graded] = field(default_factory=dict)
-    audits: dict[int, list[dict]] = field(default_factory=dict)
+    audits: dict[tuple[str, int], list[dict]] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
+
+    def subjects(self, wanted: str | list[str], known: list[str]) -> set[str] | None:
+        """Subjects by name, or of a group: control, ood, free_form (all known others), all (None)."""
+        if isinstance(wanted, list):
+            return set(wanted)
+        if wanted == "all":
+            return None
+        if wanted == "free_form":
+            return set(known) - set(self.groups.get("control", [])) - set(self.groups.get("ood", []))
+        return set(self.groups.get(wanted, [wanted]))
 
     def benchmarks(self) -> list[str]:
         return sorted({name for graded in self.grades.values() for name in graded.benchmarks()})

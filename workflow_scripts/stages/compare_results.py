@@ -62,7 +62,10 @@ def read_results(stage: Stage):
             results.grades[arm.role] = read_grades(stage.read(f"grades:{arm.role}", "grades.parquet", GRADES))
     for role in sorted(stage.inputs):
         if role.startswith("audit:"):
-            results.audits[int(role.partition(":")[2])] = stage.read(role, "audit.parquet", AUDIT).to_pylist()
+            judge, _, seed = role.partition(":")[2].rpartition(".s")
+            results.audits[judge, int(seed)] = stage.read(role, "audit.parquet", AUDIT).to_pylist()
+    for group in ("control", "ood"):
+        results.groups[group] = stage.config.get(f"{group}_subjects", [])
     return results
 
 
