@@ -244,9 +244,7 @@ _GRADED = {
 COMPARISON = table_schema(**_SETTING, **_GRADED, **_ESTIMATE, **_QUESTIONS)
 PASS_AT_K = table_schema(**_SETTING, **_GRADED, k=(I32, "samples"), **_ESTIMATE, **_QUESTIONS)
 _PAIR = {"arm": (STR, "setting"), "versus": (STR, "setting that it is compared with, equal in all else")}
-DIFFERENCES = table_schema(
-    field=(STR, "reward or entropy"), **_PAIR, **_GRADED, **_ESTIMATE, **_QUESTIONS
-)
+DIFFERENCES = table_schema(field=(STR, "reward or entropy"), **_PAIR, **_GRADED, **_ESTIMATE, **_QUESTIONS)
 ENTROPY_AT_EQUAL_ACCURACY = table_schema(
     **_PAIR,
     quantity=(STR, "what is compared: entropy ratio or accuracy difference, and where on the curves"),

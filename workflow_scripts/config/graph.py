@@ -70,7 +70,7 @@ class Graph:
     def __init__(self, config: Config, root: Path, claims: dict | None = None):
         self.config, self.claims = config, claims or {}
         self._lock = root / "envs" / f"{config.environment}.txt"
-        self._accepted = Accepted(Path(config.results) / "accepted.json")
+        self.accepted = Accepted(Path(config.results) / "accepted.json")
         self._known: dict[tuple, Artifact] = {}
         self.arms = expand_arms(config)
         self.report = self._report()
@@ -89,7 +89,7 @@ class Graph:
 
     def _artifact(self, stage: str, name: str, config: dict, **inputs: Artifact) -> Artifact:
         code = fingerprint(stage, config, self._lock)
-        artifact = Artifact(stage, name, config, self._accepted.name_of(stage, code), code, inputs)
+        artifact = Artifact(stage, name, config, self.accepted.name_of(stage, code), code, inputs)
         return self._known.setdefault((stage, artifact.identity), artifact)
 
     def _upstream_seed(self, seed: int) -> int:

@@ -45,9 +45,7 @@ def _yaml_path(location: tuple, raw: Any) -> list:
     """The error's location without the union tags that pydantic inserts: what a user finds in the YAML."""
     path = []
     for position, part in enumerate(location):
-        if isinstance(raw, dict) and part in raw:
-            raw = raw[part]
-        elif isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+        if isinstance(raw, dict) and part in raw or isinstance(raw, list) and isinstance(part, int) and part < len(raw):
             raw = raw[part]
         elif position < len(location) - 1:
             continue  # a union tag

@@ -1,0 +1,32 @@
+# Thin wrappers. CONFIG chooses a config, ARGS goes to snakemake, PYTHON chooses the interpreter for .venv.
+PYTHON ?= python3
+CONFIG ?= config/nano.yaml
+ARGS ?=
+BIN := .venv/bin
+SNAKEMAKE = $(BIN)/snakemake --cores all --configfile $(CONFIG)
+
+.PHONY: run test lint watch verify prune accept
+
+run: .venv/cpu
+	@$(SNAKEMAKE) --quiet reason host --show-failed-logs $(ARGS)
+	@$(BIN)/python -m workflow_scripts.maintain headline --config $(CONFIG)
+
+test: .venv/test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+watch verify prune accept: .venv/cpu
+	@$(BIN)/python -m workflow_scripts.maintain $@ --config $(CONFIG) $(if $(STAGE),--stage $(STAGE)) $(ARGS)
+
+.venv/cpu: envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
+	@$(PYTHON) envs/install.py cpu
+	@touch $@
+
+.venv/test: envs/test.txt .venv/cpu
+	@$(PYTHON) envs/install.py test
+	@touch $@
