@@ -1,6 +1,6 @@
 """The audit of a judge: who agrees with whom on held-out rollouts, how well calibrated, and does the gate open.
 
-Rows follow the AUDIT, PROBES and RELIABILITY schemas. Items are distinct answers, weighted by the rollouts that gave them.
+Rows follow the AUDIT and RELIABILITY schemas. Items are distinct answers, weighted by the rollouts that gave them.
 """
 
 from dataclasses import dataclass

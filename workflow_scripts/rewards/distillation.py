@@ -1,8 +1,8 @@
 """What a judge is distilled on: the teacher's verdicts, sampled so that frequent answers and both verdicts count.
 
-The papers train on every rollout once, so an answer that was given often counts often; the same is meant here by drawing
-as many examples as there are training rollouts, in proportion to the counts. Verdicts are balanced, as exploration
-from a weak policy yields few YES: the rarer one is drawn up to half of the examples, but no row more than
+The paper trains on every rollout once, so an answer that was given often counts often; the same is meant here by
+drawing as many examples as there are training rollouts, in proportion to the counts. Verdicts are balanced, as a weak
+policy explores few right answers: the rarer verdict is drawn up to half of the examples, but no row more than
 MAX_UPSAMPLING times as often as it occurred.
 """
 

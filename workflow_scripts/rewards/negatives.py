@@ -1,7 +1,7 @@
 """Adversarial negatives for the distillation: strings that answer nothing, labelled NO (idea of 2507.08794, section 5).
 
-Half are content-free strings, half first lines of other solutions. The probes of the audit never enter: a judge that had
-seen them would pass the audit by heart.
+Half are content-free strings, half first lines of other solutions. The probes of the audit never enter: a judge that
+had seen them would pass the audit by heart.
 """
 
 from typing import Any
@@ -31,8 +31,7 @@ FILLERS = (
     "Reasoning",
     "done",
     "ok",
-    "?!",
-    "--",
+    "~",
     ">>>",
     "= =",
     "Réponse",

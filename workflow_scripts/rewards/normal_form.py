@@ -9,6 +9,7 @@ most MAX_CHARS characters and nothing is ever evaluated, so no answer can make i
 import re
 import unicodedata
 from fractions import Fraction
+from itertools import pairwise
 
 from workflow_scripts.rewards.number_words import SCALES, read_number
 
@@ -99,7 +100,10 @@ def _digits_value(token: str) -> Fraction | None:
 
 def _read_number_words(tokens: list[str]) -> list[str]:
     scales = ("hundred", *SCALES)
-    words = ["one" if t == "a" and n in scales else t for t, n in zip(tokens, [*tokens[1:], ""], strict=True)]
+    words = list(tokens)
+    for index, (word, after) in enumerate(pairwise(tokens)):
+        if word == "a" and after in scales:
+            words[index] = "one"
     read: list[str] = []
     position = 0
     while position < len(words):
@@ -114,7 +118,7 @@ def _read_number_words(tokens: list[str]) -> list[str]:
 
 
 def _attach_spoken_signs(tokens: list[str]) -> list[str]:
-    """"minus five" is -5; "seven minus five" stays a difference."""
+    """Reads "minus five" as -5; "seven minus five" stays a difference."""
     signed: list[str] = []
     for token in tokens:
         spoken = signed and signed[-1] in ("minus", "negative") and _is_number(token)
@@ -126,7 +130,7 @@ def _attach_spoken_signs(tokens: list[str]) -> list[str]:
 
 
 def _join_fractions(tokens: list[str]) -> list[str]:
-    """"1/2" as a value. A chain ("3/4/2024") is no fraction, and behind "^" the slash divides the power."""
+    """Reads "1/2" as a value. A chain ("3/4/2024") is no fraction, and behind "^" the slash divides the power."""
     joined: list[str] = []
     position = 0
     while position < len(tokens):

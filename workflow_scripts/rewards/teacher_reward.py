@@ -9,6 +9,4 @@ from workflow_scripts.rewards.judge_reward import from_judge
 
 def build(config: dict[str, Any], stage: Any) -> Reward:
     """The model of the stage's `teacher` input; settings as for a judge."""
-    return from_judge(
-        Judge.load(stage.path("teacher", "model"), config["template"], config.get("batch", 256)), config
-    )
+    return from_judge(Judge.load(stage.path("teacher", "model"), config["template"], config.get("batch", 256)), config)

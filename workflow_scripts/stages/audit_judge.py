@@ -43,7 +43,7 @@ def load_judges(stage: Stage) -> dict[str, Any]:
 
 
 def collect(stage: Stage, rows: list[dict], labels: list[dict], judges: dict[str, Any]) -> Any:
-    """Verdicts of everybody on the audit rows. The teacher's are its labels; its votes and the truth are the measure."""
+    """Verdicts of everybody on the audit rows; the teacher's are its labels, majority its sampled votes."""
     import numpy as np
 
     from workflow_scripts.evaluation.audit import Items

@@ -1,7 +1,7 @@
 """Distil the teacher into the judge: fine-tune the judge base on the teacher's verdict token (2503.23829, 3.3, step 2).
 
-Only the verdict is learnt, no end token: a judge is read by its first token. Questions of the validation and audit splits
-are never seen. The result is an ordinary Hugging Face directory with a model card.
+Only the verdict is learnt, no end token: a judge is read by its first token. Questions of the validation and audit
+splits are never seen. The result is an ordinary Hugging Face directory with a model card.
 """
 
 import math
@@ -106,10 +106,10 @@ P(YES) / (P(YES) + P(NO)).
 ## Data
 
 Distilled from the hard verdicts of a larger teacher on the rollouts of an exploration run, last lines only:
-{counts["train_rollouts"]} training rollouts, {counts["distinct"]} distinct answers. {counts["examples"]} examples were drawn
-in proportion to how often an answer was given, verdicts balanced ({counts["examples_yes"]} YES).
-{counts["adversarial_negatives"]} strings that answer nothing were added and labelled NO; the probes of the audit were not
-among them. No ground truth was used.
+{counts["train_rollouts"]} training rollouts, {counts["distinct"]} distinct answers. {counts["examples"]} examples
+were drawn in proportion to how often an answer was given, verdicts balanced ({counts["examples_yes"]} YES).
+{counts["adversarial_negatives"]} strings that answer nothing were added and labelled NO; the probes of the audit were
+not among them. No ground truth was used.
 
 ## Training
 

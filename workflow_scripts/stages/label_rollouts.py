@@ -1,8 +1,8 @@
 """The teacher's labels: every distinct answer of the exploration, judged once, split by question.
 
-The verdicts are those of the exploration's own reward (same model, template and rule for content-free answers), scored
-again in one deterministic pass. On the audit split the teacher also votes several times at a temperature. First lines of
-solutions are kept beside the labels (`openers.parquet`): the distillation may teach that they are no answers.
+The verdicts are those of the exploration's own reward (same model, template and rule for content-free answers),
+scored again in one deterministic pass. On the audit split the teacher also votes several times at a temperature. First
+lines of solutions are kept beside the labels (`openers.parquet`): the distillation may teach that they are no answers.
 """
 
 from collections import Counter
