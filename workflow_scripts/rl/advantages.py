@@ -58,14 +58,6 @@ def advantage_options(name, options=None):
     return DEFAULTS[name] | (options or {})
 
 
-def standardize(rewards):
-    """Rewards (B,) as z-scores over the batch, all zeros where they do not vary (Crossing the Reward Bridge, Eq. 5)."""
-    centred = rewards - rewards.mean()
-    if len(rewards) < 2 or bool((rewards == rewards[0]).all()):
-        return torch.zeros_like(rewards)
-    return centred / rewards.std(correction=0)
-
-
 def _group_moments(rewards, groups):
     """Size, mean and unbiased deviation of each response's group, (B,) each; singletons get mean 0 and deviation 1."""
     _, index = torch.unique(groups, return_inverse=True)

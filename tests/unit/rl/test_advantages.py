@@ -6,7 +6,7 @@ import statistics
 import pytest
 import torch
 
-from workflow_scripts.rl.advantages import DEFAULTS, compute_advantages, standardize
+from workflow_scripts.rl.advantages import DEFAULTS, compute_advantages
 
 LENGTHS = [3, 1, 4, 2, 4, 2, 3]
 GROUPS = [7, 2, 7, 2, 7, 5, 2]  # sizes 3, 3 and 1, not adjacent
@@ -101,14 +101,6 @@ def test_fully_masked_responses_keep_zero():
     for name in DEFAULTS:
         values = compute_advantages(name, rewards=torch.tensor([1.0, 0.0]), groups=torch.tensor([0, 0]), mask=mask)
         assert values[1].tolist() == [0.0, 0.0] and torch.isfinite(values).all()
-
-
-def test_standardize():
-    rewards = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0])
-    z = standardize(rewards)
-    assert z.mean().item() == pytest.approx(0, abs=1e-6) and z.std(correction=0).item() == pytest.approx(1, rel=1e-6)
-    assert standardize(torch.full((4,), 0.1)).tolist() == [0.0] * 4
-    assert standardize(torch.tensor([3.0])).tolist() == [0.0]
 
 
 def test_bad_requests_are_refused():

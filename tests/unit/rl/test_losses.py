@@ -32,7 +32,8 @@ def loss_and_gradient(name, inputs, **extra):
 
 
 CLIP_COV = {"cov_low": 0.5, "cov_high": 5.0}
-GOLDEN = [  # loss name, options, loss, sum of |gradient|, clip fraction; papers.md 1.4: reference code executed unmodified
+# loss name, options, loss, sum of |gradient|, clip fraction (papers: reference code executed unmodified)
+GOLDEN = [
     ("ppo_clip", {}, -0.33378986, 0.59972191, 0.27777779),
     ("ppo_clip", {"clip_high": 0.28}, -0.34663418, 0.67765713, 0.21717171),
     ("kl_cov", {"kl_cov_ratio": 0.002}, -0.35327381, 0.88735431, 0.0),
@@ -83,7 +84,7 @@ def test_clip_cov_draws_from_the_given_generator():
 
 
 def test_clip_cov_bounds_are_strict_and_nothing_to_select_is_plain():
-    """A token whose covariance equals a bound is no candidate; without candidates the loss is the wide-clip surrogate."""
+    """A covariance equal to a bound is no candidate; without candidates the loss is the wide-clip surrogate."""
     log_probs = torch.tensor([[-1.0, -3.0]])
     inputs = {
         "log_probs": log_probs,

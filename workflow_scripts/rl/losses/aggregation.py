@@ -24,5 +24,5 @@ def aggregate(losses, mask, aggregation="token-mean", normalizer=None):
 
 
 def normalizer_of(mask, aggregation):
-    """The count that `aggregation` divides by for a whole mini-batch: tokens or non-empty sequences of `mask` (B, T)."""
+    """The count that `aggregation` divides by for a mini-batch: tokens or non-empty sequences of `mask` (B, T)."""
     return int(mask.sum()) if aggregation == "token-mean" else int(mask.any(dim=-1).sum())

@@ -1,0 +1,53 @@
+"""A nano policy with random weights and a small task, shared by the tests of this folder."""
+
+import numpy as np
+
+from workflow_scripts.models.scratch import build_model
+from workflow_scripts.models.tokenizer import train_tokenizer
+from workflow_scripts.rewards import RewardBatch, RewardResult
+from workflow_scripts.rl.rollout import Questions
+from workflow_scripts.rl.settings import Settings
+
+ARCHITECTURE = {"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64}
+COUNT = 12
+PROMPTS = [f"{a}+{a + 3}=?" for a in range(COUNT)]
+
+
+def nano_policy(seed=0):
+    """(model, tokenizer); equal seeds give equal weights."""
+    tokenizer = train_tokenizer([f"{prompt}\n{index}" for index, prompt in enumerate(PROMPTS)] * 2, 300, 64)
+    return build_model(ARCHITECTURE, tokenizer, seed).eval(), tokenizer
+
+
+def nano_questions(tokenizer):
+    columns = {
+        "question_id": [f"q{index}" for index in range(COUNT)],
+        "subject": ["even" if index % 2 == 0 else "odd" for index in range(COUNT)],
+        "prompt": PROMPTS,
+        "reference": [str(2 * index + 3) for index in range(COUNT)],
+    }
+    return Questions(columns, tokenizer, "policy_nano")
+
+
+def many_letters(batch: RewardBatch) -> RewardResult:
+    """A reward that an untrained policy varies in: the share of ASCII letters in the response, right from a quarter on."""
+    shares = [sum(c.isascii() and c.isalpha() for c in text) / max(1, len(text)) for text in batch.responses]
+    values = np.array(shares, dtype=np.float32)
+    return RewardResult(values, values >= 0.25, values)
+
+
+def nano_settings(**changes):
+    """Settings of a short run; a change is a top-level section, merged into it where both are dicts."""
+    config = {
+        "seed": 3,
+        "steps": 4,
+        "template": "policy_nano",
+        "rollout": {"prompts": 4, "samples": 4, "max_tokens": 8},
+        "update": {"minibatches": 2, "lr": 1e-3},
+        "advantage": {"name": "grpo", "options": {}},
+        "loss": {"name": "ppo_clip", "options": {}},
+        "checkpoint_every": 1000,
+    }
+    for name, value in changes.items():
+        config[name] = {**config[name], **value} if isinstance(config.get(name), dict) else value
+    return Settings.from_config(config)

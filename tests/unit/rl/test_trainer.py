@@ -1,0 +1,186 @@
+"""A run is a pure function of its settings, and a resumed run is the uninterrupted one, bit for bit."""
+
+import math
+import time
+
+import pytest
+import torch
+from rl_nano import many_letters, nano_policy, nano_questions, nano_settings
+
+from workflow_scripts.artifacts import Stage, StageError
+from workflow_scripts.artifacts.workdir import WorkDir
+from workflow_scripts.rl.settings import ValidationSettings
+from workflow_scripts.rl.trainer import Trainer
+from workflow_scripts.rl.validation import Validator
+
+
+def make_trainer(folder, settings, reward=many_letters, seed=0, **extra):
+    work = WorkDir(folder, "train_policy", "nano-0000000000")
+    work.start()
+    model, tokenizer = nano_policy(seed)
+    questions = nano_questions(tokenizer)
+    validation = ValidationSettings(split="validation", every=2, questions=6, samples=2)
+    return Trainer(
+        model=model,
+        tokenizer=tokenizer,
+        questions=questions,
+        settings=settings,
+        reward=reward,
+        stage=Stage({}, {}, work, extra.pop("deadline", None)),
+        validator=Validator(questions, validation, max_tokens=8, rule=many_letters),
+        keep_steps=range(1, settings.steps + 1),
+        **extra,
+    )
+
+
+def outcome(trainer, history):
+    weights = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    return weights, history.metrics, history.validation, history.rollouts
+
+
+def assert_same(one, two):
+    assert one[0].keys() == two[0].keys()
+    assert all(torch.equal(one[0][name], two[0][name]) for name in one[0])
+    assert repr(one[1:]) == repr(two[1:])  # repr: NaN equals NaN, and floats are compared to the last bit
+
+
+VARIANTS = {
+    "ppo": {},
+    "kl_cov": {"loss": {"name": "kl_cov", "options": {"kl_cov_ratio": 0.2}}},
+    "clip_cov": {"loss": {"name": "clip_cov", "options": {"clip_cov_ratio": 0.1, "cov_low": 0.01}}},
+    "small micro-batches": {
+        "loss": {"name": "clip_cov", "options": {"clip_cov_ratio": 0.1, "cov_low": 0.01}},
+        "update": {"micro_batch_tokens": 60, "entropy_coef": 0.01},
+    },
+}
+
+
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+def test_equal_seeds_give_equal_runs_and_resume_is_exact(tmp_path, variant):
+    settings = nano_settings(**VARIANTS[variant])
+    straight = make_trainer(tmp_path / "a", settings)
+    expected = outcome(straight, straight.train())
+    again = make_trainer(tmp_path / "b", settings)
+    assert_same(outcome(again, again.train()), expected)
+
+    stopping = make_trainer(tmp_path / "c", nano_settings(**VARIANTS[variant], checkpoint_every=1))
+    step = stopping._step
+
+    def killed_in_step_4(number):
+        if number == 4:
+            raise KeyboardInterrupt
+        return step(number)
+
+    stopping._step = killed_in_step_4
+    with pytest.raises(KeyboardInterrupt):
+        stopping.train()
+    resumed = make_trainer(tmp_path / "c", settings, seed=99)  # other weights: all must come from the checkpoint
+    assert_same(outcome(resumed, resumed.train()), expected)
+    assert sum(row["skipped"] for row in expected[1]) < len(expected[1])  # the runs did update
+
+
+def test_other_seeds_give_other_runs(tmp_path):
+    runs = [make_trainer(tmp_path / str(seed), nano_settings(seed=seed, steps=1)) for seed in (1, 2)]
+    texts = [run.train().rollouts["response"] for run in runs]
+    assert texts[0] != texts[1]
+
+
+def test_time_budget_saves_and_carries_on(tmp_path):
+    settings = nano_settings()
+    straight = make_trainer(tmp_path / "a", settings)
+    expected = outcome(straight, straight.train())
+    late = make_trainer(tmp_path / "b", settings, deadline=time.monotonic() - 1)
+    with pytest.raises(StageError, match="time budget used up after step 1 of 4"):
+        late.train()
+    resumed = make_trainer(tmp_path / "b", settings)
+    assert_same(outcome(resumed, resumed.train()), expected)
+
+
+def test_a_half_written_checkpoint_is_ignored(tmp_path):
+    settings = nano_settings(checkpoint_every=2)
+    straight = make_trainer(tmp_path / "a", settings)
+    expected = outcome(straight, straight.train())
+    folder = straight.stage.checkpoints
+    assert [path.name for path in folder.glob("step-*")] == ["step-00000004"]
+    (folder / ".tmp-step-00000009").mkdir()
+    (folder / "step-00000010").mkdir()  # no state.json: never completed
+    resumed = make_trainer(tmp_path / "a", settings, seed=5)
+    assert_same(outcome(resumed, resumed.train()), expected)
+
+
+def test_learns_what_is_rewarded(tmp_path):
+    """Twenty steps raise the share of letters well above its start; entropy falls."""
+    trainer = make_trainer(
+        tmp_path, nano_settings(steps=20, update={"lr": 3e-3}, rollout={"prompts": 12, "samples": 8})
+    )
+    metrics = trainer.train().metrics
+    assert metrics[-1]["reward"] > metrics[0]["reward"] + 0.2
+    assert metrics[-1]["entropy_all"] < metrics[0]["entropy_all"]
+
+
+def test_metrics_and_tables_add_up(tmp_path):
+    settings = nano_settings()
+    history = make_trainer(tmp_path, settings).train()
+    rows = history.rollouts
+    assert len(rows["response"]) == 4 * 4 * 4 and len(set(rows["group"])) == 16
+    for metrics in history.metrics:
+        chosen = [i for i, step in enumerate(rows["step"]) if step == metrics["step"]]
+        verdicts = [rows["verdict"][i] for i in chosen]
+        assert metrics["verdict"] == pytest.approx(sum(verdicts) / 16)
+        assert metrics["length"] == pytest.approx(sum(rows["length"][i] for i in chosen) / 16)
+        groups = {rows["group"][i]: [] for i in chosen}
+        for i in chosen:
+            groups[rows["group"][i]].append(rows["verdict"][i])
+        assert metrics["groups_kept"] == sum(len(set(values)) == 2 for values in groups.values())
+        assert metrics["cov_top_002"] >= metrics["cov_top_20"] >= metrics["cov_all"]
+        assert 0 < metrics["entropy_all"] < math.log(300)
+    assert {row["step"] for row in history.validation} == {0, 2, 4}
+    assert [row["subject"] for row in history.validation[:3]] == ["even", "odd", "all"]
+    assert history.validation[2]["n"] == 12
+
+
+def test_without_mixed_groups_nothing_is_updated(tmp_path):
+    def constant(batch):
+        result = many_letters(batch)
+        return type(result)(result.values, result.verdicts | True, result.p_yes)  # soft values vary, verdicts do not
+
+    trainer = make_trainer(tmp_path, nano_settings(steps=2), reward=constant)
+    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    metrics = trainer.train().metrics
+    assert all(row["skipped"] and row["groups_kept"] == 0 and row["entropy"] is None for row in metrics)
+    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+
+
+def test_reference_terms_pull_back(tmp_path):
+    """A strong KL term, in the loss or in the reward, keeps the policy nearer to its start than none."""
+    distances = {}
+    for kl_in, coefficient in (("loss", 0.0), ("loss", 5.0), ("reward", 5.0)):
+        update = {"kl_coef": coefficient, "kl_in": kl_in, "lr": 3e-3}
+        settings = nano_settings(steps=6, update=update, filter_groups=False)
+        trainer = make_trainer(tmp_path / f"{kl_in}{coefficient}", settings, reference=nano_policy()[0])
+        start = nano_policy()[0].state_dict()
+        trainer.train()
+        now = trainer.model.state_dict()
+        distances[kl_in, coefficient] = sum(float((now[name] - start[name]).square().sum()) for name in start)
+    assert distances["loss", 5.0] < distances["loss", 0.0]
+    assert distances["reward", 5.0] != distances["loss", 0.0]
+    with pytest.raises(ValueError, match="no reference model"):
+        make_trainer(tmp_path / "none", nano_settings(update={"kl_coef": 0.1}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"update": {"minibatches": 3}}, "4 prompts x 4 samples = 16 responses, which update.minibatches 3"),
+        ({"loss": {"name": "ppo"}}, "unknown loss 'ppo'"),
+        ({"loss": {"options": {"clip": 1}}}, "unknown option 'clip'"),
+        ({"loss": {"scope": "batch"}}, "loss.scope 'batch'"),
+        ({"advantage": {"name": "gae"}}, "unknown advantage 'gae'"),
+        ({"rollout": {"temperature": 0.0}}, "rollout.temperature must be above 0"),
+        ({"rollout": {"tokens": 1}}, "rollout: got an unexpected keyword argument 'tokens'"),
+        ({"normalize_reward": True}, "normalize_reward with advantage grpo"),
+    ],
+)
+def test_bad_settings_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        nano_settings(**changes)

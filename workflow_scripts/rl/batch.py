@@ -1,0 +1,84 @@
+"""The rollouts of one step, and how they are cut into mini-batches and micro-batches."""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """B responses with all that an update reads. Tensors lie on the CPU; padding is on the right.
+
+    `prompts` B lists of token ids; `tokens` (B, T) int64 and `mask` (B, T) bool of the responses; `groups` (B,) int64;
+    `old_log_probs`, `entropy` (B, T) before the update; `rewards` (B,) as trained on; `verdicts` (B,) bool;
+    `advantages` (B, T); `ref_log_probs` (B, T) or None where no term reads the reference.
+    """
+
+    prompts: list[list[int]]
+    tokens: torch.Tensor
+    mask: torch.Tensor
+    groups: torch.Tensor
+    old_log_probs: torch.Tensor
+    entropy: torch.Tensor
+    rewards: torch.Tensor
+    verdicts: torch.Tensor
+    advantages: torch.Tensor
+    ref_log_probs: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def take(self, rows: list[int]) -> "Rollouts":
+        """These rows, cut to their longest response."""
+        index = torch.tensor(rows, dtype=torch.long)
+        width = int(self.mask[index].sum(dim=-1).max()) if rows else 0
+        parts = {}
+        for name in (item.name for item in fields(self)):
+            value = getattr(self, name)
+            if isinstance(value, list):
+                parts[name] = [value[row] for row in rows]
+            elif isinstance(value, torch.Tensor):
+                parts[name] = value[index][:, :width] if value.dim() == 2 else value[index]
+            else:
+                parts[name] = value
+        return Rollouts(**parts)
+
+    def with_advantages(self, advantages: torch.Tensor, ref_log_probs: torch.Tensor | None) -> "Rollouts":
+        """The same rollouts with advantages and reference log-probabilities (B, T) filled in."""
+        return replace(self, advantages=advantages, ref_log_probs=ref_log_probs)
+
+    def sizes(self) -> list[int]:
+        """Tokens of prompt and response together, per row."""
+        return [len(p) + n for p, n in zip(self.prompts, self.mask.sum(dim=-1).tolist(), strict=True)]
+
+
+def mixed_groups(verdicts: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+    """Which responses (B,) bool belong to a group with both right and wrong verdicts (DAPO's group filter).
+
+    It looks at the thresholded verdict: a soft reward is never constant within a group.
+    """
+    _, index = torch.unique(groups, return_inverse=True)
+    size = torch.bincount(index)
+    right = torch.bincount(index, weights=verdicts.double())
+    return ((right > 0) & (right < size))[index]
+
+
+def split_evenly(rows: list[int], parts: int) -> list[list[int]]:
+    """Consecutive parts whose lengths differ by at most one; empty ones are left out."""
+    base, extra = divmod(len(rows), parts)
+    ends = [part * base + min(part, extra) for part in range(parts + 1)]
+    return [rows[start:end] for start, end in zip(ends, ends[1:], strict=False) if end > start]
+
+
+def micro_batches(sizes: list[int], budget: int) -> list[list[int]]:
+    """Rows grouped so that (rows x longest row) stays within `budget` tokens; rows of like length go together.
+
+    A single row above the budget gets a micro-batch of its own.
+    """
+    batches: list[list[int]] = []
+    for row in sorted(range(len(sizes)), key=lambda row: -sizes[row]):
+        if batches and (len(batches[-1]) + 1) * sizes[batches[-1][0]] <= budget:
+            batches[-1].append(row)
+        else:
+            batches.append([row])
+    return batches
