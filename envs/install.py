@@ -22,7 +22,7 @@ def main(environment):
     lock = os.path.join(HERE, environment + ".txt")
     options = ["--extra-index-url", os.environ["TORCH_INDEX"]] if os.environ.get("TORCH_INDEX") else []
     warn_of_cuda_torch(options)
-    print("Installing envs/%s.txt into .venv (once; about a minute with cached wheels)" % environment)
+    print(f"Installing envs/{environment}.txt into .venv (once; about a minute with cached wheels)")
     pip("install", "--quiet", "-r", os.path.join(HERE, "build.txt"), *options)
     # Without build isolation a source package builds with the pinned setuptools and the torch installed here.
     pip("install", "--quiet", "--no-build-isolation", "-r", lock, *options)
@@ -31,8 +31,8 @@ def main(environment):
 
 def check_python():
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
-        found = "%d.%d" % sys.version_info[:2]
-        stop("Python 3.11 to 3.13 is needed, %s is Python %s: make run PYTHON=python3.12" % (sys.executable, found))
+        found = "{}.{}".format(*sys.version_info)
+        stop(f"Python 3.11 to 3.13 is needed, {sys.executable} is Python {found}: make run PYTHON=python3.12")
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
@@ -45,7 +45,7 @@ def create_venv():
     if os.path.exists(python) and subprocess.call([python, "-c", "import pip"]) == 0:
         return
     if subprocess.call([sys.executable, "-m", "venv", "--clear", VENV]) != 0:
-        stop("could not create %s" % VENV)
+        stop(f"could not create {VENV}")
 
 
 def warn_of_cuda_torch(options):
@@ -73,11 +73,11 @@ def warn_of_cuda_torch(options):
     )
     if report.returncode == 0 and "+cpu" not in report.stdout:
         print("Note: pip finds only the CUDA build of PyTorch here, several gigabytes with its libraries.")
-        print("      For the CPU build stop now and run: make run TORCH_INDEX=%s" % CPU_INDEX)
+        print(f"      For the CPU build stop now and run: make run TORCH_INDEX={CPU_INDEX}")
 
 
 def installed(package):
-    probe = "import importlib.util as u, sys; sys.exit(u.find_spec('%s') is None)" % package
+    probe = f"import importlib.util as u, sys; sys.exit(u.find_spec('{package}') is None)"
     return subprocess.call([os.path.join(VENV, "bin", "python"), "-c", probe]) == 0
 
 

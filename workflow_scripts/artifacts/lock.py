@@ -58,7 +58,8 @@ class Lock:
             job = f" (SLURM job {owner['slurm']})" if owner.get("slurm") else ""
             who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}{job}"
             raise StageError(f"{self.path.parent}: in use by {who}; wait for it, or end it")
-        # Of two jobs that find the same dead owner one wins: the rename of the other may catch the new lock, and gives it back.
+        # Of two jobs that find the same dead owner one wins: the rename of the other may catch the new lock
+        # and gives it back.
         grave = self.path.with_name(f".{self.path.name}.{os.getpid()}.stale")
         try:
             self.path.rename(grave)

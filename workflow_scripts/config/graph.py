@@ -105,8 +105,8 @@ class Graph:
     def model(self, name: str, seed: int) -> Artifact:
         source, seed = self.config.models[name].source, self._upstream_seed(seed)
         if source.kind == "hub":
-            return self._artifact("prepare_model", name, {"model": name, "source": _plain(source)})
-        slice_ = {"model": name, "source": _plain(source), "template": self._template(name), "seed": seed}
+            return self._artifact("prepare_model", name, {"model": name, "source": _plain(source), "seed": 0})
+        slice_ = {"model": name, "source": _plain(source) | {"template": self._template(name)}, "seed": seed}
         return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
 
     def _template(self, model: str) -> str:
@@ -121,9 +121,8 @@ class Graph:
             "split": split,
             "seed": seed,
             "template": self._template(explore.policy),
-            **_plain(self.config.algorithms[explore.algorithm]),
-            "loss": {"name": "reinforce", "options": {}, "aggregation": "token-mean", "scope": "mini_batch"},
-            "reward": reward | {"template": self._template(explore.teacher)},
+            **self._training(explore.algorithm, explore.entropy),
+            "reward": reward | {"template": self._template(explore.teacher)} | self._normalize(explore.algorithm),
             "monitors": self._monitors(dataset),
         }
         inputs = {"policy": self.model(explore.policy, seed), "teacher": self.model(explore.teacher, seed)}
@@ -166,8 +165,8 @@ class Graph:
             "split": split,
             "seed": arm.seed,
             "template": self._template(arm.policy),
-            **self._training(arm),
-            "reward": self._reward(arm.reward),
+            **self._training(arm.algorithm, arm.entropy),
+            "reward": self._reward(arm.reward) | self._normalize(arm.algorithm),
             "monitors": self._monitors(dataset),
             "validation": self._validation(),
         }
@@ -177,12 +176,16 @@ class Graph:
             inputs["validation"] = self.data(validation, arm.seed)
         return self._artifact("train_policy", arm.name, slice_, **inputs, **self._reward_models(arm))
 
-    def _training(self, arm: Arm) -> dict:
-        slice_, control = _plain(self.config.algorithms[arm.algorithm]), self.config.entropy[arm.entropy]
+    def _training(self, algorithm: str, entropy: str) -> dict:
+        slice_ = _plain(self.config.algorithms[algorithm], "advantage", "steps", "rollout", "update")
+        control = self.config.entropy[entropy]
         if control.entropy_coef is not None:
             slice_["update"]["entropy_coef"] = control.entropy_coef
         loss = {"name": control.loss, **_plain(control, "options", "aggregation", "scope")}
         return {**slice_, "loss": loss}
+
+    def _normalize(self, algorithm: str) -> dict:
+        return {"normalize": self.config.algorithms[algorithm].normalize_reward}
 
     def _validation(self) -> dict:
         return _plain(self.config.validation, "every", "questions", "samples") | {

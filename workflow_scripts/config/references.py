@@ -44,6 +44,7 @@ def check_references(config: "Config") -> None:
         _expect(f"{path}.teacher", [exploration.teacher], config.models)
         _expect(f"{path}.data", [exploration.data], splits)
         _expect(f"{path}.algorithm", [exploration.algorithm], config.algorithms)
+        _expect(f"{path}.entropy", [exploration.entropy], config.entropy)
     for name, judge in config.judges.items():
         _expect(f"judges.{name}.base", [judge.base], config.models)
         _expect(f"judges.{name}.exploration", [judge.exploration], config.explorations)
