@@ -40,14 +40,12 @@ class RewardBatch:
 class RewardResult:
     """`values` (B,) float32: what the policy is trained on. `verdicts` (B,) bool: counted as right.
 
-    `p_yes` (B,) float32: the normalised P(YES) of a judge, or the value of any other reward. `raw` (B,) float32: the
-    values before normalisation over the batch; None where they were not normalised.
+    `p_yes` (B,) float32: the normalised P(YES) of a judge, or the value of any other reward.
     """
 
     values: np.ndarray
     verdicts: np.ndarray
     p_yes: np.ndarray
-    raw: np.ndarray | None = None
 
 
 Reward = Callable[[RewardBatch], RewardResult]
@@ -56,21 +54,10 @@ Reward = Callable[[RewardBatch], RewardResult]
 def make_reward(config: dict[str, Any], stage: Any) -> Reward:
     """The reward named by `config["kind"]`; `stage` gives it its artifacts (a judge, a truth file).
 
-    With `config["normalize"]` the values are z-scored over each batch (reward paper, Eq. 5). Raises ValueError on an
-    unknown kind and whatever the stage raises for a missing artifact.
+    Values are raw: whether they are z-scored over the batch (`normalize.z_score`) is for the trainer to say. Raises
+    ValueError on an unknown kind and whatever the stage raises for a missing artifact.
     """
     kind = config["kind"]
     if kind not in REWARDS:
         raise ValueError(f"reward kind: {kind!r} is unknown (known: {', '.join(REWARDS)})")
-    reward: Reward = importlib.import_module(REWARDS[kind]).build(config, stage)
-    return _normalized(reward) if config.get("normalize", False) else reward
-
-
-def _normalized(reward: Reward) -> Reward:
-    from workflow_scripts.rewards.normalize import z_score
-
-    def normalized(batch: RewardBatch) -> RewardResult:
-        result = reward(batch)
-        return RewardResult(z_score(result.values), result.verdicts, result.p_yes, raw=result.values)
-
-    return normalized
+    return importlib.import_module(REWARDS[kind]).build(config, stage)

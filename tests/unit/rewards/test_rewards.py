@@ -46,13 +46,6 @@ def test_soft_rule_is_the_similarity_and_its_verdict_the_threshold():
     assert result.verdicts.tolist() == [True, True, False]
 
 
-def test_normalised_reward_keeps_the_verdicts_and_the_raw_values():
-    result = make_reward({"kind": "rule", "normalize": True}, None)(batch(["1", "2"], ["1", "1"]))
-    assert result.values.tolist() == [1.0, -1.0]
-    assert result.verdicts.tolist() == [True, False]
-    assert result.raw.tolist() == [1.0, 0.0]
-
-
 def test_unknown_reward_and_ragged_batch_are_named():
     with pytest.raises(ValueError, match="reward kind: 'guess'"):
         make_reward({"kind": "guess"}, None)

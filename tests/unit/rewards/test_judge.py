@@ -1,0 +1,111 @@
+"""The judge on a real network with random weights: numbers of a plain forward pass, whatever the batch."""
+
+import numpy as np
+import pytest
+import torch
+
+from workflow_scripts.artifacts import StageError
+from workflow_scripts.data.prompts import render
+from workflow_scripts.models.loading import encode_chat
+from workflow_scripts.models.scratch import build_model
+from workflow_scripts.models.tokenizer import train_tokenizer
+from workflow_scripts.rewards import RewardBatch
+from workflow_scripts.rewards.judge import Judge, Scores, judge_answers
+from workflow_scripts.rewards.judge_reward import from_judge
+from workflow_scripts.rewards.verdict_tokens import resolve_verdict_tokens
+
+ARCHITECTURE = {"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 256}
+QUESTIONS = ["1+2=?", "how many legs have three cats and a hen?", "5>3?", "1+2=?", "1+2=?"]
+ANSWERS = ["3", "fourteen", "yes", "three", "3"]
+REFERENCES = ["three", "14", "no", "3", "three"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer([*QUESTIONS, *ANSWERS, *["YES", "NO"] * 9], 300, 256)
+
+
+@pytest.fixture(scope="module")
+def judge(tokenizer):
+    """Weights are spread out so that P(YES) and P(NO) are far from uniform and differ between triples."""
+    model = build_model(ARCHITECTURE, tokenizer, seed=1).eval()
+    with torch.no_grad():
+        model.lm_head.weight.mul_(20)
+        for token in (*resolve_verdict_tokens(tokenizer).yes, *resolve_verdict_tokens(tokenizer).no):
+            model.lm_head.weight[token].mul_(3)
+    return Judge(model, tokenizer, "judge_nano", batch=2)
+
+
+def plain_probabilities(judge, question, answer, reference):
+    text = render("judge_nano", question=question, answer=answer, reference=reference)
+    ids = torch.tensor([encode_chat(judge.tokenizer, text)])
+    with torch.inference_mode():
+        return judge.model(ids).logits[0, -1].softmax(-1)
+
+
+def test_scores_are_those_of_an_unpadded_forward_pass(judge):
+    scores = judge.score(QUESTIONS, ANSWERS, REFERENCES)
+    assert scores.p_yes.std() > 0.01
+    for index, triple in enumerate(zip(QUESTIONS, ANSWERS, REFERENCES, strict=True)):
+        probabilities = plain_probabilities(judge, *triple)
+        assert scores.yes[index] == pytest.approx(float(probabilities[list(judge.tokens.yes)].sum()), abs=1e-5)
+        assert scores.no[index] == pytest.approx(float(probabilities[list(judge.tokens.no)].sum()), abs=1e-5)
+    assert scores.p_yes == pytest.approx(scores.yes / (scores.yes + scores.no))
+
+
+def test_batches_and_order_change_nothing_but_rounding(judge):
+    whole = Judge(judge.model, judge.tokenizer, "judge_nano", batch=64).score(QUESTIONS, ANSWERS, REFERENCES)
+    back = judge.score(QUESTIONS[::-1], ANSWERS[::-1], REFERENCES[::-1])
+    assert back.p_yes[::-1] == pytest.approx(whole.p_yes, abs=1e-5)
+
+
+def test_equal_triples_are_run_once(judge):
+    rows = []
+    handle = judge.model.model.register_forward_pre_hook(lambda module, arguments: rows.append(len(arguments[0])))
+    scores = judge.score(QUESTIONS, ANSWERS, REFERENCES)
+    handle.remove()
+    assert sum(rows) == 4 and scores.yes[0] == scores.yes[4]
+
+
+def test_content_free_answers_are_not_asked_about(judge):
+    scores = judge_answers(judge, ["q"] * 3, ["", " . ", "3"], ["3"] * 3)
+    assert scores.mass[:2].tolist() == [0.0, 0.0] and scores.mass[2] > 0
+    assert scores.p_yes[:2].tolist() == [0.0, 0.0] and not scores.verdicts[:2].any()
+    assert len(judge.score([], [], []).p_yes) == 0
+
+
+def test_verdict_and_soft_values_by_hand():
+    scores = Scores(yes=np.array([0.6, 0.2, 0.1, 0.4]), no=np.array([0.3, 0.7, 0.2, 0.4]))
+    assert scores.answered.tolist() == [True, True, False, True]  # 0.3 of mass: it said something else
+    assert scores.verdicts.tolist() == [True, False, False, True]
+    assert scores.eq4 == pytest.approx([0.6, 0.3, 0.0, 0.4])  # P(YES), 1 - P(NO), neither, a tie is YES
+    assert scores.p_yes == pytest.approx([2 / 3, 2 / 9, 1 / 3, 0.5])
+
+
+@pytest.mark.parametrize(("form", "soft"), [("normalized", True), ("eq4", True), ("eq4", False)])
+def test_reward_judges_the_last_line_and_filters_by_the_verdict(judge, form, soft):
+    responses = ["steps\n3\n", "", "3"]
+    batch = RewardBatch(["a", "b", "c"], ["s"] * 3, ["1+2=?"] * 3, responses, ["three"] * 3)
+    result = from_judge(judge, {"soft": soft, "form": form})(batch)
+    scores = judge.score(["1+2=?"], ["3"], ["three"])
+    assert result.values[0] == result.values[2] and result.values[1] == 0.0 and not result.verdicts[1]
+    soft_value = {"normalized": scores.p_yes, "eq4": scores.eq4}[form][0] if scores.answered[0] else 0.0
+    value = soft_value if soft else scores.verdicts[0]
+    assert result.values[0] == pytest.approx(float(value), abs=1e-5)
+    assert result.values.dtype == np.float32 and result.verdicts.dtype == bool
+
+
+def test_unknown_form_is_named(judge):
+    with pytest.raises(StageError, match="reward form: 'logit'"):
+        from_judge(judge, {"form": "logit"})
+
+
+def test_a_tokenizer_without_the_verdicts_is_refused_in_one_line():
+    with pytest.raises(StageError, match="'YES' is 3 tokens"):
+        resolve_verdict_tokens(train_tokenizer(["abc abc"] * 9, 270, 64))
+
+
+def test_variants_of_the_verdicts_are_disjoint_and_start_with_the_trained_one(tokenizer):
+    tokens = resolve_verdict_tokens(tokenizer)
+    assert not set(tokens.yes) & set(tokens.no)
+    assert tokenizer.decode([tokens.yes[0]]) == "YES" and tokenizer.decode([tokens.no[0]]) == "NO"
