@@ -1,0 +1,79 @@
+"""A fingerprint follows code that matters (of the stage, its imports, what its config names) and nothing else."""
+
+import ast
+
+import pytest
+
+from workflow_scripts.artifacts import fingerprint as module
+from workflow_scripts.artifacts.fingerprint import INERT, REGISTRIES, ROOT, fingerprint, locked_versions, stage_libraries
+from workflow_scripts.config.references import STAGES
+
+LOCK = ROOT / "envs" / "cpu.txt"
+ARM = {"loss": {"name": "ppo_clip"}, "reward": {"kind": "rule"}, "monitors": [], "rollout": {"engine": "inprocess"}}
+
+
+def tree(source: str) -> str:
+    return module._text(module._without_docstring(ast.parse(source).body))
+
+
+def test_comments_docstrings_and_formatting_do_not_count():
+    plain = "def f(a, b):\n    return a + b\n"
+    dressed = '"""Module."""\n# why\ndef f(\n    a,\n    b,  # second\n):\n    """Sum."""\n    return (a +\n        b)\n'
+    assert tree(plain) == tree(dressed)
+
+
+@pytest.mark.parametrize("other", ["def f(a, b):\n    return a - b", "def f(b, a):\n    return a + b", "def g(a, b):\n    return a + b"])
+def test_code_counts(other):
+    assert tree("def f(a, b):\n    return a + b") != tree(other)
+
+
+def test_a_string_that_is_no_docstring_counts():
+    assert tree("def f():\n    return 'x'") != tree("def f():\n    return 'y'")
+
+
+def test_a_registry_does_not_count_as_a_whole():
+    registry = ast.parse('LOSSES = {"a": "workflow_scripts.a", "b": "workflow_scripts.b"}').body[0]
+    assert module._is_registry(registry)
+    assert not module._is_registry(ast.parse('TABLE = {"a": "x"}').body[0])
+
+
+def test_only_the_loss_that_the_config_names_is_in_the_closure():
+    arms = {loss: module._named_modules("train_policy", ARM | {"loss": {"name": loss}}) for loss in ("ppo_clip", "kl_cov")}
+    assert "workflow_scripts.rl.losses.kl_cov" in arms["kl_cov"]
+    assert "workflow_scripts.rl.losses.kl_cov" not in arms["ppo_clip"]
+    assert "workflow_scripts.rl.losses.kl_cov" not in module._closure(("workflow_scripts.stages.train_policy",))[0]
+
+
+def test_an_unknown_name_is_refused_with_the_allowed_ones():
+    with pytest.raises(ValueError, match=r"loss.name: 'nope' is not one of .*kl_cov"):
+        fingerprint("train_policy", ARM | {"loss": {"name": "nope"}}, LOCK)
+
+
+def test_inert_modules_move_data_and_decide_nothing():
+    """Guards the list: an inert module imports no numerics and lies in one of two places."""
+    assert INERT == ("workflow_scripts.artifacts", "workflow_scripts.serving")
+    for path in (ROOT / "workflow_scripts" / "artifacts").glob("*.py"):
+        imported = {name.partition(".")[0] for name, _ in module._imports(path, "workflow_scripts.artifacts")}
+        assert not imported & {"torch", "numpy", "random", "transformers"}, path.name
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_closure_of_every_stage_is_found_and_knows_nothing_of_the_config_models(stage):
+    modules, _, _ = module._closure((f"workflow_scripts.stages.{stage}",))
+    assert f"workflow_scripts.stages.{stage}" in modules
+    assert not [name for name in modules if name.startswith(("workflow_scripts.config", "workflow_scripts.artifacts"))]
+
+
+def test_registries_are_readable_without_import():
+    for rows in REGISTRIES.values():
+        for _, file, variable in rows:
+            for path in module._registry(ROOT / "workflow_scripts" / file, variable).values():
+                assert module._path(path), path
+
+
+def test_library_versions_come_from_the_lock_file(tmp_path):
+    assert "torch" in stage_libraries("train_policy", ARM, LOCK)
+    other = tmp_path / "lock.txt"
+    other.write_text(LOCK.read_text().replace(f"torch=={locked_versions(LOCK)['torch']}", "torch==0.0.1"))
+    assert fingerprint("train_policy", ARM, other) != fingerprint("train_policy", ARM, LOCK)
+    assert fingerprint("sample_data", {}, other) == fingerprint("sample_data", {}, LOCK)

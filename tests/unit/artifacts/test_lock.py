@@ -1,0 +1,46 @@
+"""Two jobs never share a work directory; a dead owner never blocks one."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from workflow_scripts.artifacts import StageError
+from workflow_scripts.artifacts.lock import STALE_SECONDS, Lock
+
+
+def test_a_second_job_exits_and_names_the_owner(tmp_path):
+    with Lock(tmp_path / "lock"), pytest.raises(StageError, match=f"in use by process {os.getpid()}"), Lock(tmp_path / "lock"):
+        pass
+    assert not (tmp_path / "lock").exists()
+
+
+def test_another_process_is_kept_out(tmp_path):
+    code = f"from pathlib import Path; from workflow_scripts.artifacts.lock import Lock; Lock(Path({str(tmp_path / 'lock')!r})).__enter__()"
+    with Lock(tmp_path / "lock"):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1 and "in use by process" in done.stderr
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    import socket
+
+    (tmp_path / "lock").write_text(json.dumps({"host": socket.gethostname(), "pid": dead.pid, "started": "1"}))
+    with Lock(tmp_path / "lock"):
+        assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()
+
+
+def test_a_foreign_lock_is_stale_only_after_its_heartbeat_stopped(tmp_path):
+    path = tmp_path / "lock"
+    path.write_text(json.dumps({"host": "elsewhere", "pid": 1, "slurm": "77"}))
+    with pytest.raises(StageError, match="SLURM job 77"), Lock(path):
+        pass
+    old = time.time() - STALE_SECONDS - 1
+    os.utime(path, (old, old))
+    with Lock(path):
+        pass
