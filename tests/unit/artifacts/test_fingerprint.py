@@ -5,7 +5,14 @@ import ast
 import pytest
 
 from workflow_scripts.artifacts import fingerprint as module
-from workflow_scripts.artifacts.fingerprint import INERT, REGISTRIES, ROOT, fingerprint, locked_versions, stage_libraries
+from workflow_scripts.artifacts.fingerprint import (
+    INERT,
+    REGISTRIES,
+    ROOT,
+    fingerprint,
+    locked_versions,
+    stage_libraries,
+)
 from workflow_scripts.config.references import STAGES
 
 LOCK = ROOT / "envs" / "cpu.txt"
@@ -18,11 +25,15 @@ def tree(source: str) -> str:
 
 def test_comments_docstrings_and_formatting_do_not_count():
     plain = "def f(a, b):\n    return a + b\n"
-    dressed = '"""Module."""\n# why\ndef f(\n    a,\n    b,  # second\n):\n    """Sum."""\n    return (a +\n        b)\n'
+    dressed = (
+        '"""Module."""\n# why\ndef f(\n    a,\n    b,  # second\n):\n    """Sum."""\n    return (a +\n        b)\n'
+    )
     assert tree(plain) == tree(dressed)
 
 
-@pytest.mark.parametrize("other", ["def f(a, b):\n    return a - b", "def f(b, a):\n    return a + b", "def g(a, b):\n    return a + b"])
+@pytest.mark.parametrize(
+    "other", ["def f(a, b):\n    return a - b", "def f(b, a):\n    return a + b", "def g(a, b):\n    return a + b"]
+)
 def test_code_counts(other):
     assert tree("def f(a, b):\n    return a + b") != tree(other)
 
@@ -38,7 +49,9 @@ def test_a_registry_does_not_count_as_a_whole():
 
 
 def test_only_the_loss_that_the_config_names_is_in_the_closure():
-    arms = {loss: module._named_modules("train_policy", ARM | {"loss": {"name": loss}}) for loss in ("ppo_clip", "kl_cov")}
+    arms = {
+        loss: module._named_modules("train_policy", ARM | {"loss": {"name": loss}}) for loss in ("ppo_clip", "kl_cov")
+    }
     assert "workflow_scripts.rl.losses.kl_cov" in arms["kl_cov"]
     assert "workflow_scripts.rl.losses.kl_cov" not in arms["ppo_clip"]
     assert "workflow_scripts.rl.losses.kl_cov" not in module._closure(("workflow_scripts.stages.train_policy",))[0]

@@ -13,7 +13,11 @@ from workflow_scripts.artifacts.lock import STALE_SECONDS, Lock
 
 
 def test_a_second_job_exits_and_names_the_owner(tmp_path):
-    with Lock(tmp_path / "lock"), pytest.raises(StageError, match=f"in use by process {os.getpid()}"), Lock(tmp_path / "lock"):
+    with (
+        Lock(tmp_path / "lock"),
+        pytest.raises(StageError, match=f"in use by process {os.getpid()}"),
+        Lock(tmp_path / "lock"),
+    ):
         pass
     assert not (tmp_path / "lock").exists()
 

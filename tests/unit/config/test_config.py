@@ -9,7 +9,9 @@ from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config.arms import expand_arms
 from workflow_scripts.config.load import ConfigError, config_schema, load_config
 
-CONFIGS = sorted([*(ROOT / "config").glob("nano*.yaml"), *(ROOT / "config").glob("paper*.yaml"), ROOT / "tests/configs/micro.yaml"])
+CONFIGS = sorted(
+    [*(ROOT / "config").glob("nano*.yaml"), *(ROOT / "config").glob("paper*.yaml"), ROOT / "tests/configs/micro.yaml"]
+)
 
 
 def raw(path=ROOT / "config" / "nano.yaml"):
@@ -44,7 +46,11 @@ def test_the_schema_has_not_drifted():
         ("algorithms.grpo.rollout.prompts", -1, "algorithms.grpo.rollout.prompts: -1: input should be greater than 0"),
         ("algorithms.grpo.update.minibatches", 7, "7 does not divide"),
         ("entropy.none.loss", "ppo_clop", "entropy.none.loss: 'ppo_clop': input should be 'reinforce', 'ppo_clip'"),
-        ("studies.reward_by_entropy.rewards", ["rulle"], "studies.reward_by_entropy.rewards: 'rulle' is not one of .*rule"),
+        (
+            "studies.reward_by_entropy.rewards",
+            ["rulle"],
+            "studies.reward_by_entropy.rewards: 'rulle' is not one of .*rule",
+        ),
         ("teacher", "nobody", "teacher: 'nobody' is not one of base, judge_base, teacher"),
         ("judges.judge.base", "x", "judges.judge.base: 'x' is not one of"),
         ("placement", {"train_polcy": {}}, "placement: 'train_polcy' is not one of"),

@@ -1,0 +1,27 @@
+"""Fixtures shared by the tests that run snakemake: a copy of the project, and a finished micro run in it."""
+
+import shutil
+
+import pytest
+
+from tests.project import ROOT, Project
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: runs the micro pipeline")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A copy of the project in which micro.yaml has run to the end. Not to be changed: see `project`."""
+    project = Project.copy(ROOT, tmp_path_factory.mktemp("finished") / "project")
+    done = project.run()
+    assert done.returncode == 0, done.stdout[-3000:]
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path) -> Project:
+    """A copy of the finished project, results and .snakemake included, free to be changed."""
+    shutil.copytree(finished.root, tmp_path / "project", symlinks=True)
+    return Project(tmp_path / "project")

@@ -1,0 +1,88 @@
+"""Every config builds a DAG, targets work as a user types them, and a bad config is one clear line."""
+
+import pytest
+import yaml
+
+from tests.project import ROOT, Project
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    return Project.copy(ROOT, tmp_path_factory.mktemp("dag") / "project")
+
+
+def with_config(project, name):
+    return Project(project.root, name)
+
+
+def test_nano_plans_the_default_grid(fresh):
+    jobs = with_config(fresh, "config/nano.yaml").plan()
+    config = yaml.safe_load((ROOT / "config" / "nano.yaml").read_text())
+    arms = {
+        (data, algorithm, reward, entropy, seed)
+        for study in config["studies"].values()
+        for data in study["data"]
+        for algorithm in study["algorithms"]
+        for reward in study["rewards"]
+        for entropy in study["entropy"]
+        for seed in study["seeds"]
+    }
+    assert jobs["train_policy"] == len(arms)
+    assert jobs["sample_answers"] == jobs["grade_answers"] == len(arms) + 1  # and the untrained base policy
+    assert jobs["explore_policy"] == jobs["distill_judge"] == jobs["audit_judge"] == jobs["render_report"] == 1
+
+
+def test_the_paper_grid_plans_both_main_tables(fresh):
+    """Table 2 of the entropy paper has 8 rows; the RL rows of the reward paper's Table 1 are 3 x 6, on two corpora."""
+    paper = with_config(fresh, "config/paper.yaml")
+    jobs = paper.plan()
+    assert jobs["train_policy"] == 8 + 3 * 6 * 2
+    assert paper.plan("entropy_main")["train_policy"] == 4
+    assert paper.plan("reward_main")["train_policy"] == 36
+
+
+@pytest.mark.parametrize(
+    ("target", "stage"),
+    [("data", "sample_data"), ("judges", "distill_judge"), ("audits", "audit_judge"), ("policies", "train_policy")],
+)
+def test_a_stage_is_a_target(fresh, target, stage):
+    jobs = fresh.plan(target)
+    assert jobs[stage] and "render_report" not in jobs
+
+
+def test_a_study_is_a_target(fresh):
+    assert fresh.plan("reward_by_entropy")["grade_answers"] == 4
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "line"),
+    [
+        ("algorithms.grpo.stepz", 3, "config: algorithms.grpo.stepz: unknown key; did you mean 'steps'?"),
+        ("datasets.questions.splits.test.rows", -3, "config: datasets.questions.splits.test.rows: -3: input should be"),
+        ("entropy.none.loss", "klcov", "config: entropy.none.loss: 'klcov': input should be"),
+        ("rewards.judge_soft.judge", "jugde", "config: rewards.judge_soft.judge: 'jugde' is not one of judge"),
+        (
+            "studies.reward_by_entropy.entropy",
+            ["non"],
+            "config: studies.reward_by_entropy.entropy: 'non' is not one of",
+        ),
+    ],
+)
+def test_a_bad_config_is_one_line(fresh, tmp_path, dotted, value, line):
+    project = Project(fresh.root, str(tmp_path / "bad.yaml"))
+    project.config.write_text((ROOT / "tests/configs/micro.yaml").read_text())
+    project.set(dotted, value)
+    done = project.snakemake("-n")
+    assert done.returncode == 1
+    assert done.stdout.startswith(line) and done.stdout.count("\n") == 1, done.stdout
+
+
+def test_the_dry_run_loads_no_heavy_library(fresh):
+    """A dry run must stay quick: torch and transformers are imported by stages alone."""
+    done = fresh.snakemake("-n", "--quiet", "all")
+    assert done.returncode == 0
+    import subprocess
+    import sys
+
+    probe = "import sys, workflow_scripts.config.graph; print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout == "[]\n"
