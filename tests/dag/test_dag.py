@@ -1,5 +1,8 @@
 """Every config builds a DAG, targets work as a user types them, and a bad config is one clear line."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 
@@ -81,8 +84,6 @@ def test_the_dry_run_loads_no_heavy_library(fresh):
     """A dry run must stay quick: torch and transformers are imported by stages alone."""
     done = fresh.snakemake("-n", "--quiet", "all")
     assert done.returncode == 0
-    import subprocess
-    import sys
-
-    probe = "import sys, workflow_scripts.config.graph; print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))"
+    heavy = "{'torch', 'transformers', 'datasets'} & set(sys.modules)"
+    probe = f"import sys, workflow_scripts.config.graph; print(sorted({heavy}))"
     assert subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout == "[]\n"

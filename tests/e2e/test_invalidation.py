@@ -113,11 +113,8 @@ def new_loss_file(project: Project) -> None:
     shutil.copy(
         project.root / "workflow_scripts/rl/losses/reinforce.py", project.root / "workflow_scripts/rl/losses/mine.py"
     )
-    project.edit(
-        "workflow_scripts/rl/losses/__init__.py",
-        "LOSSES = {",
-        'LOSSES = {\n    "mine": "workflow_scripts.rl.losses.mine",',
-    )
+    entry = 'LOSSES = {\n    "mine": "workflow_scripts.rl.losses.mine",'
+    project.edit("workflow_scripts/rl/losses/__init__.py", "LOSSES = {", entry)
 
 
 def loss_of_some_arms(project: Project) -> None:
@@ -148,6 +145,9 @@ def _append(project: Project, file: str, text: str) -> None:
         handle.write(text)
 
 
+JUDGE = {"explore_policy": 1, "label_rollouts": 1, "distill_judge": 1, "audit_judge": 1}
+TWO_ARMS = {"train_policy": 2, "sample_answers": 2, "grade_answers": 2, **ANALYSIS}
+FOUR_ARMS = {"train_policy": 4, "sample_answers": 4, "grade_answers": 4, **ANALYSIS}
 PLANS = [
     (comment, NOTHING),
     (docstring, NOTHING),
@@ -160,54 +160,15 @@ PLANS = [
     (reordered_config, NOTHING),
     (new_loss_file, NOTHING),
     (helper_of_one_stage, {"grade_answers": 5, **TABLES}),
-    (entropy_coefficient, {"train_policy": 2, "sample_answers": 2, "grade_answers": 2, **ANALYSIS}),
-    (
-        swapped_parameters,
-        {
-            "explore_policy": 1,
-            "label_rollouts": 1,
-            "distill_judge": 1,
-            "audit_judge": 1,
-            "train_policy": 4,
-            "sample_answers": 4,
-            "grade_answers": 4,
-            **ANALYSIS,
-        },
-    ),
-    (reward_setting, {"train_policy": 2, "sample_answers": 2, "grade_answers": 2, **ANALYSIS}),
-    (loss_of_some_arms, {"train_policy": 2, "sample_answers": 2, "grade_answers": 2, **ANALYSIS}),
-    (new_arm, {"train_policy": 2, "sample_answers": 2, "grade_answers": 2, **ANALYSIS}),
+    (entropy_coefficient, TWO_ARMS),
+    (reward_setting, TWO_ARMS),
+    (loss_of_some_arms, TWO_ARMS),
+    (new_arm, TWO_ARMS),
     (removed_arm, ANALYSIS),
     (new_benchmark, {"sample_data": 1, **EVALUATION, **TABLES}),
-    (
-        prompt_template,
-        {
-            "prepare_model": 2,
-            "explore_policy": 1,
-            "label_rollouts": 1,
-            "distill_judge": 1,
-            "audit_judge": 1,
-            "train_policy": 2,
-            "sample_answers": 2,
-            "grade_answers": 5,
-            **ANALYSIS,
-        },
-    ),
-    (
-        new_seed,
-        {
-            "sample_data": 3,
-            "prepare_model": 3,
-            "explore_policy": 1,
-            "label_rollouts": 1,
-            "distill_judge": 1,
-            "audit_judge": 1,
-            "train_policy": 4,
-            "sample_answers": 5,
-            "grade_answers": 5,
-            **ANALYSIS,
-        },
-    ),
+    (swapped_parameters, {**JUDGE, **FOUR_ARMS}),
+    (prompt_template, {"prepare_model": 2, **JUDGE, **TWO_ARMS, "grade_answers": 5}),
+    (new_seed, {"sample_data": 3, "prepare_model": 3, **JUDGE, **FOUR_ARMS, **EVALUATION}),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +24,8 @@ def test_a_second_job_exits_and_names_the_owner(tmp_path):
 
 
 def test_another_process_is_kept_out(tmp_path):
-    code = f"from pathlib import Path; from workflow_scripts.artifacts.lock import Lock; Lock(Path({str(tmp_path / 'lock')!r})).__enter__()"
+    imports = "from pathlib import Path; from workflow_scripts.artifacts.lock import Lock"
+    code = f"{imports}; Lock(Path({str(tmp_path / 'lock')!r})).__enter__()"
     with Lock(tmp_path / "lock"):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1 and "in use by process" in done.stderr
@@ -32,8 +34,6 @@ def test_another_process_is_kept_out(tmp_path):
 def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
-    import socket
-
     (tmp_path / "lock").write_text(json.dumps({"host": socket.gethostname(), "pid": dead.pid, "started": "1"}))
     with Lock(tmp_path / "lock"):
         assert json.loads((tmp_path / "lock").read_text())["pid"] == os.getpid()

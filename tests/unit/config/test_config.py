@@ -9,9 +9,8 @@ from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config.arms import expand_arms
 from workflow_scripts.config.load import ConfigError, config_schema, load_config
 
-CONFIGS = sorted(
-    [*(ROOT / "config").glob("nano*.yaml"), *(ROOT / "config").glob("paper*.yaml"), ROOT / "tests/configs/micro.yaml"]
-)
+NAMES = ("config/nano*.yaml", "config/paper.yaml", "tests/configs/*.yaml")
+CONFIGS = sorted(path for name in NAMES for path in ROOT.glob(name))
 
 
 def raw(path=ROOT / "config" / "nano.yaml"):
