@@ -48,11 +48,11 @@ class Project:
         )
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
-        return self.snakemake("--cores", "2", "--quiet", "reason", *arguments)
+        return self.snakemake("--quiet", "reason", "--cores", "2", *arguments)
 
     def plan(self, *arguments: str) -> Counter:
         """Planned jobs by rule, collectors left out."""
-        done = self.snakemake("-n", "--quiet", "reason", *arguments)
+        done = self.snakemake("--quiet", "reason", "-n", *arguments)
         assert done.returncode == 0, done.stdout[-3000:]
         if "Nothing to be done" in done.stdout:
             return Counter()

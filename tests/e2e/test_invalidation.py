@@ -147,6 +147,7 @@ def _append(project: Project, file: str, text: str) -> None:
 
 JUDGE = {"explore_policy": 1, "label_rollouts": 1, "distill_judge": 1, "audit_judge": 1}
 TWO_ARMS = {"train_policy": 2, "sample_answers": 2, "grade_answers": 2, **ANALYSIS}
+THREE_ARMS = {"train_policy": 3, "sample_answers": 3, "grade_answers": 3, **ANALYSIS}
 FOUR_ARMS = {"train_policy": 4, "sample_answers": 4, "grade_answers": 4, **ANALYSIS}
 PLANS = [
     (comment, NOTHING),
@@ -166,7 +167,7 @@ PLANS = [
     (new_arm, TWO_ARMS),
     (removed_arm, ANALYSIS),
     (new_benchmark, {"sample_data": 1, **EVALUATION, **TABLES}),
-    (swapped_parameters, {**JUDGE, **FOUR_ARMS}),
+    (swapped_parameters, {**JUDGE, **THREE_ARMS}),
     (prompt_template, {"prepare_model": 2, **JUDGE, **TWO_ARMS, "grade_answers": 5}),
     (new_seed, {"sample_data": 3, "prepare_model": 3, **JUDGE, **FOUR_ARMS, **EVALUATION}),
 ]
