@@ -122,7 +122,7 @@ class Graph:
             "seed": seed,
             "template": self._template(explore.policy),
             **self._training(explore.algorithm, explore.entropy),
-            "reward": reward | {"template": self._template(explore.teacher)} | self._normalize(explore.algorithm),
+            "reward": reward | {"template": self._template(explore.teacher)},
             "monitors": self._monitors(dataset),
         }
         inputs = {"policy": self.model(explore.policy, seed), "teacher": self.model(explore.teacher, seed)}
@@ -166,7 +166,7 @@ class Graph:
             "seed": arm.seed,
             "template": self._template(arm.policy),
             **self._training(arm.algorithm, arm.entropy),
-            "reward": self._reward(arm.reward) | self._normalize(arm.algorithm),
+            "reward": self._reward(arm.reward),
             "monitors": self._monitors(dataset),
             "validation": self._validation(),
         }
@@ -177,15 +177,12 @@ class Graph:
         return self._artifact("train_policy", arm.name, slice_, **inputs, **self._reward_models(arm))
 
     def _training(self, algorithm: str, entropy: str) -> dict:
-        slice_ = _plain(self.config.algorithms[algorithm], "advantage", "steps", "rollout", "update")
+        slice_ = _plain(self.config.algorithms[algorithm])
         control = self.config.entropy[entropy]
         if control.entropy_coef is not None:
             slice_["update"]["entropy_coef"] = control.entropy_coef
         loss = {"name": control.loss, **_plain(control, "options", "aggregation", "scope")}
         return {**slice_, "loss": loss}
-
-    def _normalize(self, algorithm: str) -> dict:
-        return {"normalize": self.config.algorithms[algorithm].normalize_reward}
 
     def _validation(self) -> dict:
         return _plain(self.config.validation, "every", "questions", "samples") | {

@@ -110,7 +110,6 @@ class Rollout(Strict):
     max_tokens: PositiveInt
     temperature: PositiveFloat = 1.0
     engine: Literal["inprocess"] = "inprocess"
-    filter_groups: bool = Field(True, description="drop groups whose thresholded verdicts are all equal")
 
 
 class Update(Strict):
@@ -122,7 +121,8 @@ class Update(Strict):
     max_grad_norm: PositiveFloat = 1.0
     micro_batch_tokens: PositiveInt = Field(16384, description="prompt and response tokens of one forward pass")
     entropy_coef: NonNegative = Field(0.0, description="entropy bonus, added to every loss")
-    kl_coef: NonNegative = Field(0.0, description="KL to the starting policy, added to every loss")
+    kl_coef: NonNegative = Field(0.0, description="KL to the starting policy")
+    kl_in: Literal["loss", "reward"] = Field("loss", description="where that KL is added")
 
 
 class Advantage(Strict):
@@ -138,6 +138,8 @@ class Algorithm(Strict):
     rollout: Rollout
     update: Update
     normalize_reward: bool = Field(False, description="z-score of the reward over the batch (2503.23829, Eq. 5)")
+    filter_groups: bool = Field(True, description="drop groups whose thresholded verdicts are all equal")
+    checkpoint_every: PositiveInt = Field(25, description="rollout steps between two checkpoints")
 
 
 class EntropyControl(Strict):

