@@ -1,4 +1,8 @@
-"""Log-probabilities of responses under a model: prompt and response in one forward pass, the head on responses only."""
+"""Log-probabilities of responses under a model, without work that nobody reads.
+
+Each distinct prompt runs once, its samples attend to its keys and values; responses of like length run together, so
+that little is spent on padding; the head sees the positions that predict response tokens and no other.
+"""
 
 from typing import Any
 
@@ -6,6 +10,11 @@ import torch
 
 from workflow_scripts.rl.batch import micro_batches
 from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
+from workflow_scripts.rl.prefix import PrefixCache
+
+PASS_COST = (
+    128  # a further pass through the layers costs about as much as this many tokens of padding (nano model, CPU)
+)
 
 
 def response_log_probs(
@@ -13,21 +22,27 @@ def response_log_probs(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`(log_probs, entropy)` (B, T) of the response `tokens` (B, T) after `prompts`, differentiable, zero under `mask`.
 
-    Rows are padded on the right, so that plain causal attention needs no mask: padding comes after all that counts. The
-    last token of a response is predicted, never read.
+    `mask` is True on the first tokens of each row. The last token of a response is predicted, never read.
     """
-    lengths = mask.sum(dim=-1)
-    inputs = _join(prompts, tokens, lengths)
     device = next(model.parameters()).device
-    hidden = model.base_model(input_ids=inputs.to(device), use_cache=False).last_hidden_state
-    row, place = torch.nonzero(mask, as_tuple=True)
-    first = torch.tensor([len(prompt) - 1 for prompt in prompts])
-    used = hidden[row.to(device), (first[row] + place).to(device)]
+    tokens, lengths = tokens.to(device), mask.sum(dim=-1).tolist()
+    distinct, prompt_of = _distinct(prompts)
+    cache, prompt_hidden = _run_prompts(model, distinct, device)
+    rows = torch.tensor([row for row, length in enumerate(lengths) if length > 0], dtype=torch.long, device=device)
+    group, ends = torch.tensor(prompt_of, device=device), torch.tensor([len(p) for p in distinct], device=device)
+    hidden = [prompt_hidden[group[rows], ends[group[rows]] - 1]]  # predicts the first token
+    index = [torch.stack([rows, torch.zeros_like(rows)])]
+    for part in like_lengths([length - 1 for length in lengths]):
+        own, width = torch.tensor(part, device=device), max(lengths[row] for row in part) - 1
+        last = _run_responses(model, cache, tokens[own, :width], group[own], ends)
+        row, place = torch.nonzero(mask[part, 1 : width + 1].to(device), as_tuple=True)
+        hidden.append(last[row, place])
+        index.append(torch.stack([own[row], place + 1]))
+    row, place = torch.cat(index, dim=1)
     head = model.get_output_embeddings().weight
-    values = token_log_probs_and_entropy(used, head, tokens[mask].to(device), temperature=temperature)
+    values = token_log_probs_and_entropy(torch.cat(hidden), head, tokens[row, place], temperature=temperature)
     empty = torch.zeros(mask.shape, dtype=values[0].dtype, device=device)
-    index = (row.to(device), place.to(device))
-    return empty.index_put(index, values[0]), empty.index_put(index, values[1])
+    return empty.index_put((row, place), values[0]), empty.index_put((row, place), values[1])
 
 
 @torch.no_grad()
@@ -53,11 +68,64 @@ def all_log_probs(
     return log_probs, entropy
 
 
-def _join(prompts: list[list[int]], tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """Input ids (B, L): prompt, then the response without its last token, then zeros."""
-    rows = [
-        prompt + response[: max(length - 1, 0)]
-        for prompt, response, length in zip(prompts, tokens.tolist(), lengths.tolist(), strict=True)
-    ]
-    width = max(len(row) for row in rows)
-    return torch.tensor([row + [0] * (width - len(row)) for row in rows])
+def like_lengths(lengths: list[int]) -> list[list[int]]:
+    """Rows with a positive length, cut into passes so that padding plus `PASS_COST` per pass is least.
+
+    Exact by dynamic programming over the distinct lengths: a pass holds all rows of some consecutive lengths.
+    """
+    by_length: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        if length > 0:
+            by_length.setdefault(length, []).append(row)
+    widths = sorted(by_length)
+    best: list[tuple[int, int]] = [(0, 0)]  # (least cost, start of the last pass) of the first n widths
+    for end in range(1, len(widths) + 1):
+        count, options = 0, []
+        for start in range(end - 1, -1, -1):
+            count += len(by_length[widths[start]])
+            options.append((best[start][0] + PASS_COST + count * widths[end - 1], start))
+        best.append(min(options))
+    passes, end = [], len(widths)
+    while end > 0:
+        start = best[end][1]
+        passes.append(sorted(row for width in widths[start:end] for row in by_length[width]))
+        end = start
+    return passes[::-1]
+
+
+def _distinct(prompts: list[list[int]]) -> tuple[list[list[int]], list[int]]:
+    """The distinct prompts in order of appearance, and the index of each row's prompt among them."""
+    place: dict[tuple[int, ...], int] = {}
+    prompt_of = [place.setdefault(tuple(prompt), len(place)) for prompt in prompts]
+    return [list(prompt) for prompt in place], prompt_of
+
+
+def _run_prompts(model: Any, prompts: list[list[int]], device: torch.device) -> tuple[PrefixCache, torch.Tensor]:
+    """Keys and values of the prompts, and their hidden states (G, P, D).
+
+    They are padded on the right, where causal attention needs no mask: padding comes after all that counts.
+    """
+    width = max(len(prompt) for prompt in prompts)
+    tokens = torch.tensor([prompt + [0] * (width - len(prompt)) for prompt in prompts], device=device)
+    cache = PrefixCache(model.config.num_hidden_layers)
+    output = model.base_model(input_ids=tokens, past_key_values=cache, use_cache=True)
+    return cache, output.last_hidden_state
+
+
+def _run_responses(
+    model: Any, cache: PrefixCache, tokens: torch.Tensor, group: torch.Tensor, ends: torch.Tensor
+) -> torch.Tensor:
+    """Hidden states (B, T, D) of response `tokens` (B, T), row b after prompt `group[b]`, whose length is `ends[...]`."""
+    width = tokens.shape[1]
+    steps = torch.arange(width, device=tokens.device)
+    prompt = torch.arange(int(ends.max()), device=tokens.device) < ends[group][:, None]
+    causal = (steps <= steps[:, None]).expand(len(tokens), width, width)
+    mask = torch.cat([prompt[:, None].expand(-1, width, -1), causal], dim=-1)[:, None]
+    output = model.base_model(
+        input_ids=tokens,
+        attention_mask=mask,
+        position_ids=ends[group][:, None] + steps,
+        past_key_values=cache.read_by(group),
+        use_cache=True,
+    )
+    return output.last_hidden_state
