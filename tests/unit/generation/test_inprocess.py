@@ -1,0 +1,139 @@
+"""The in-process engine samples from the model's own distribution, whatever else is in the batch."""
+
+import pytest
+import torch
+
+from workflow_scripts.generation import inprocess, make_engine
+from workflow_scripts.models.scratch import build_model
+from workflow_scripts.models.tokenizer import train_tokenizer
+
+PROMPTS = [[30, 31, 32], [40], [50, 51, 52, 53, 54, 55], [60, 61]]
+
+
+@pytest.fixture(scope="module")
+def policy():
+    """A random model whose end token is likely, so that responses differ in length."""
+    tokenizer = train_tokenizer([f"{i}+{i}" for i in range(50)], 300, 64)
+    model = build_model({"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64}, tokenizer, 0).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(3)  # a peaked distribution: greedy and sampled decoding have something to get wrong
+        model.lm_head.weight[tokenizer.eos_token_id] = model.lm_head.weight.abs().mean(dim=0) * 2
+    return model, tokenizer
+
+
+def generate(policy, prompts=PROMPTS, samples=16, max_tokens=10, temperature=1.0, seed=0):
+    return make_engine("inprocess", *policy).generate(
+        prompts, samples=samples, max_tokens=max_tokens, temperature=temperature, seed=seed
+    )
+
+
+@torch.no_grad()
+def recompute(policy, generation, samples, temperature):
+    """Log-probabilities and entropy by one plain forward pass per response."""
+    log_probs, entropy = torch.zeros(generation.mask.shape), torch.zeros(generation.mask.shape)
+    for row in range(len(generation.text)):
+        prompt, length = PROMPTS[row // samples], int(generation.lengths[row])
+        sequence = torch.tensor([prompt + generation.tokens[row, :length].tolist()])
+        logits = policy[0](input_ids=sequence).logits[0, len(prompt) - 1 : -1]
+        plain = torch.log_softmax(logits, dim=-1)
+        entropy[row, :length] = -(plain.exp() * plain).sum(dim=-1)
+        chosen = torch.log_softmax(logits / temperature, dim=-1)
+        log_probs[row, :length] = chosen.gather(1, generation.tokens[row, :length, None]).squeeze(1)
+    return log_probs, entropy
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_log_probs_and_entropy_are_those_of_the_model(policy, temperature):
+    generation = generate(policy, temperature=temperature)
+    log_probs, entropy = recompute(policy, generation, 16, temperature)
+    torch.testing.assert_close(generation.log_probs, log_probs, rtol=1e-4, atol=2e-5)
+    torch.testing.assert_close(generation.entropy, entropy, rtol=1e-4, atol=2e-5)
+
+
+def test_shape_of_the_result(policy):
+    """Samples of a prompt are adjacent; the mask covers the end token; what did not end is truncated."""
+    model, tokenizer = policy
+    generation = generate(policy)
+    assert len(generation.text) == 64 and generation.tokens.shape == generation.mask.shape
+    assert generation.tokens.dtype == torch.int64 and generation.mask.dtype == torch.bool
+    assert len(set(generation.lengths.tolist())) > 3 and 0 < generation.truncated.sum() < 64
+    for tokens, length, cut, text in zip(
+        generation.tokens.tolist(),
+        generation.lengths.tolist(),
+        generation.truncated.tolist(),
+        generation.text,
+        strict=True,
+    ):
+        ends = [t for t, token in enumerate(tokens) if token == tokenizer.eos_token_id]
+        assert ends == [] and length == 10 if cut else ends == [length - 1]
+        assert all(token == tokenizer.pad_token_id for token in tokens[length:])
+        assert text == tokenizer.decode(tokens[:length], skip_special_tokens=True)
+
+
+@torch.no_grad()
+def test_greedy_follows_the_most_likely_token(policy):
+    generation = generate(policy, samples=1, temperature=0.0)
+    for prompt, tokens, length in zip(PROMPTS, generation.tokens.tolist(), generation.lengths.tolist(), strict=True):
+        sequence = list(prompt)
+        for token in tokens[:length]:
+            assert token == int(policy[0](input_ids=torch.tensor([sequence])).logits[0, -1].argmax())
+            sequence.append(token)
+
+
+def test_equal_seeds_repeat_and_others_do_not(policy):
+    one, two, other = generate(policy), generate(policy), generate(policy, seed=1)
+    assert torch.equal(one.tokens, two.tokens) and torch.equal(one.log_probs, two.log_probs)
+    assert one.text != other.text
+
+
+@pytest.mark.parametrize(("rows", "share"), [(512, 0.0), (512, 1.0), (16, 0.8), (32, 0.5)])
+def test_batching_and_dropping_ended_rows_change_nothing(policy, monkeypatch, rows, share):
+    expected = generate(policy)
+    monkeypatch.setattr(inprocess, "MAX_ROWS", rows)
+    monkeypatch.setattr(inprocess, "COMPACT_BELOW", share)
+    ours = generate(policy)
+    assert torch.equal(ours.tokens, expected.tokens) and torch.equal(ours.truncated, expected.truncated)
+    torch.testing.assert_close(ours.log_probs, expected.log_probs, rtol=1e-4, atol=2e-5)
+
+
+def test_a_prompt_alone_gives_what_it_gives_in_company(policy):
+    """Padding to longer prompts is seen by nobody."""
+    together = generate(policy, samples=1, temperature=0.0)
+    for row, prompt in enumerate(PROMPTS):
+        assert generate(policy, [prompt], samples=1, temperature=0.0).text == [together.text[row]]
+
+
+def test_first_tokens_follow_the_distribution(policy):
+    """Frequencies of 4000 first tokens against the model's probabilities, by chi-square."""
+    prompt, count = [PROMPTS[0]], 4000
+    tokens = generate(policy, prompt, samples=count, max_tokens=1).tokens[:, 0]
+    with torch.no_grad():
+        probabilities = torch.softmax(policy[0](input_ids=torch.tensor(prompt)).logits[0, -1], dim=-1)
+    likely = probabilities * count >= 5
+    seen = torch.bincount(tokens, minlength=len(probabilities)).double()
+    observed = torch.cat([seen[likely], seen[~likely].sum()[None]])
+    expected = torch.cat([probabilities[likely], probabilities[~likely].sum()[None]]).double() * count
+    freedom = len(observed) - 1
+    statistic = float(((observed - expected) ** 2 / expected).sum())
+    assert freedom > 5 and statistic < freedom + 4 * (2 * freedom) ** 0.5
+
+
+def test_it_reads_the_weights_anew(policy):
+    """The engine shares the trainer's weights: an update shows in the next rollout."""
+    model, tokenizer = policy
+    engine = make_engine("inprocess", model, tokenizer)
+    arguments = {"samples": 4, "max_tokens": 6, "temperature": 1.0, "seed": 0}
+    before = engine.generate(PROMPTS, **arguments)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(0.5)
+    after = engine.generate(PROMPTS, **arguments)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(2)
+    assert before.text != after.text
+    assert engine.generate(PROMPTS, **arguments).text == before.text
+
+
+def test_unknown_engine_is_refused(policy):
+    with pytest.raises(ValueError, match="unknown rollout engine 'magic', allowed: inprocess"):
+        make_engine("magic", *policy)
