@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from workflow_scripts.config.models import Config
+
+CONFIGS = Path(__file__).resolve().parents[2] / "config"
 
 
 class ConfigError(Exception):
@@ -15,13 +18,30 @@ class ConfigError(Exception):
 
 
 def load_config(raw: dict[str, Any]) -> Config:
-    """The validated config. Raises ConfigError."""
+    """The validated config, with what it extends. Raises ConfigError."""
+    raw = _extended(raw)
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
         # A misspelt key is reported twice, as unknown and as missing: the first says what to mend.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
         raise ConfigError(_one_line(problems[0], raw)) from None
+
+
+def _extended(raw: dict[str, Any]) -> dict[str, Any]:
+    """The config laid over the one that it extends: named settings are added or replaced, studies replace all."""
+    if not raw.get("extends"):
+        return raw
+    path = CONFIGS / f"{raw['extends']}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+        raise ConfigError(f"config: extends: {raw['extends']!r} is not one of {names}")
+    base = yaml.safe_load(path.read_text())
+    own = {name: value for name, value in raw.items() if name != "extends"}
+    for name, value in own.items():
+        if name != "studies" and isinstance(value, dict) and isinstance(base.get(name), dict):
+            own[name] = base[name] | value
+    return base | own
 
 
 def config_schema() -> str:
@@ -70,4 +90,4 @@ def _known_keys() -> list[str]:
 
 
 if __name__ == "__main__":
-    (Path(__file__).resolve().parents[2] / "config" / "schema.json").write_text(config_schema())
+    (CONFIGS / "schema.json").write_text(config_schema())
