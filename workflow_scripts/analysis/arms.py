@@ -42,11 +42,15 @@ class Arm:
 
 
 def read_arms(config: list[dict]) -> list[Arm]:
-    """Arms of a stage's config, named by reward and entropy and by what else varies, sorted by setting and seed."""
+    """Arms of a stage's config, named by reward and entropy and by what else varies.
+
+    Settings keep the order in which the config names them; the seeds of a setting are sorted.
+    """
     arms = [_read_arm(entry) for entry in config]
     varying = [name for name in FIELDS[:3] if len({getattr(arm, name) for arm in arms}) > 1]
     named = [replace(arm, setting="-".join(getattr(arm, name) for name in [*varying, *FIELDS[3:]])) for arm in arms]
-    return sorted(named, key=lambda arm: (arm.values, arm.seed))
+    order = list(dict.fromkeys(arm.setting for arm in named))
+    return sorted(named, key=lambda arm: (order.index(arm.setting), arm.seed))
 
 
 def read_baselines(config: list[dict]) -> list[Arm]:

@@ -133,7 +133,13 @@ def metrics(arm: dict, rng: np.random.Generator) -> dict:
     columns = {name: np.zeros(STEPS, dtype=np.int64 if name in integers else float).tolist() for name in METRICS.names}
     entropy = [entropy_at(s, top, ENTROPY_FACTOR[arm["entropy"]]) * exp(rng.normal(0, 0.05)) for s in steps]
     right = [min(1.0, max(0.0, accuracy_at(s, top) + rng.normal(0, 0.03))) for s in steps]
-    columns |= {"step": steps.tolist(), "entropy": entropy, "truth": right, "verdict": right, "skipped": [False] * STEPS}
+    columns |= {
+        "step": steps.tolist(),
+        "entropy": entropy,
+        "truth": right,
+        "verdict": right,
+        "skipped": [False] * STEPS,
+    }
     columns["entropy"][9] = None  # a step whose groups were all filtered
     return columns
 
@@ -167,10 +173,15 @@ def audit(seed: int) -> dict:
         if judge in ("teacher", "base", "distilled"):
             edges = np.arange(10) / 10
             bins += [(judge, e, e + 0.1, e + 0.05, min(1, max(0, e + rng.normal(0, 0.05))), 100) for e in edges]
-            probes += [(judge, probe, s, 0.01, 0.02, 50) for probe in ("", " ", ".", "Solution", "解") for s in ("all",)]
+            probes += [
+                (judge, probe, s, 0.01, 0.02, 50) for probe in ("", " ", ".", "Solution", "解") for s in ("all",)
+            ]
     rows.append(("distilled", "teacher", "all", "gate", 1.0, 1000))
     tables = {"audit": (rows, AUDIT), "reliability": (bins, RELIABILITY), "probes": (probes, PROBES)}
-    columns = {name: (dict(zip(schema.names, zip(*r, strict=True), strict=True)), schema) for name, (r, schema) in tables.items()}
+    columns = {
+        name: (dict(zip(schema.names, zip(*r, strict=True), strict=True)), schema)
+        for name, (r, schema) in tables.items()
+    }
     return {f"{name}.parquet": table for name, table in columns.items()}
 
 

@@ -1,0 +1,1 @@
+"""The report: sections of tables, figures and examples, rendered as one self-contained page, CSV and SVG files."""

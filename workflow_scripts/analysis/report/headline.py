@@ -1,0 +1,210 @@
+"""What a reader sees first: the verdicts, accuracy by reward and entropy setting, entropy on the plateau."""
+
+from math import isfinite, nan
+
+from workflow_scripts.analysis.claims import FAILS, HOLDS, UNTESTABLE, VERDICTS
+from workflow_scripts.analysis.curves import plateau
+from workflow_scripts.analysis.intervals import Estimate, over_seeds
+from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table, shown
+from workflow_scripts.analysis.report.data import ReportData
+from workflow_scripts.analysis.report.style import pretty
+from workflow_scripts.analysis.svg import Style
+
+
+def triple(row: dict) -> tuple[float, float, float]:
+    """Value and interval of a row, as a cell."""
+    return row["value"], row["low"], row["high"]
+
+
+def cell(estimate: Estimate) -> tuple[float, float, float]:
+    return estimate.value, estimate.low, estimate.high
+
+
+def section(data: ReportData) -> Section:
+    """Verdicts, accuracies and entropies."""
+    blocks = [claims_table(data), *accuracy_tables(data), accuracy_figure(data), entropy_table(data)]
+    return Section("results", "Results", summary(data), [block for block in blocks if block])
+
+
+def summary(data: ReportData) -> str:
+    """The verdicts in one sentence, and what the intervals can say at this number of seeds."""
+    verdicts = [row["verdict"] for row in data.tables["claims"]]
+    counts = [_counted(verdicts.count(name), name) for name in VERDICTS if name in verdicts]
+    text = f"Of {len(verdicts)} claims: {', '.join(counts)}. " if verdicts else ""
+    if len(data.seeds) == 1:
+        return text + (
+            "This run has one seed: intervals hold the draw of the questions alone, not that of the training run, and "
+            "claims about training are not testable."
+        )
+    return text + f"Intervals are 95 % over {len(data.seeds)} seeds, and over questions where all seeds share them."
+
+
+def _counted(count: int, verdict: str) -> str:
+    plural = verdict if count == 1 else {HOLDS: "hold", FAILS: "do not hold"}.get(verdict, verdict)
+    return f"{count} {plural}"
+
+
+def claims_table(data: ReportData) -> Table | None:
+    rows = data.tables["claims"]
+    if not rows:
+        return None
+    columns = [
+        Column("claim"),
+        Column("verdict", "verdict"),
+        Column("measured", "number_interval"),
+        Column("true if"),
+        Column("published"),
+        Column("seeds", "int"),
+        Column("source"),
+    ]
+    cells = [
+        [r["text"], r["verdict"], triple(r), _condition(r), r["published"], r["seeds"], r["source"]]
+        for r in sorted(rows, key=lambda r: r["verdict"] == UNTESTABLE)
+    ]
+    caption = (
+        "Each claim was given its rule before the run. The whole interval inside the region: holds; outside: does not "
+        "hold; across the border: undecided. Accuracies and differences are shares of 1, entropies are ratios. E is "
+        "arXiv 2505.22617, R is arXiv 2503.23829."
+    )
+    sources = data.origins("comparison")
+    return Table("claims", "Which claims hold here", caption, columns, cells, sources, stacked=True)
+
+
+def _condition(row: dict) -> str:
+    """The region, and for a claim that could not be tested why not."""
+    return f"{row['rule']} ({row['reason']})" if row["verdict"] == UNTESTABLE else row["rule"]
+
+
+def main_rows(data: ReportData, table: str = "comparison") -> list[dict]:
+    """Rows graded by the truth, or by the first grader where a benchmark has no truth."""
+    rows = data.tables[table]
+    best = {}
+    for row in rows:
+        best.setdefault(row["benchmark"], row["grader"])
+    return [row for row in rows if row["grader"] == best[row["benchmark"]]]
+
+
+def accuracy_tables(data: ReportData) -> list[Table]:
+    """One table per benchmark and context: rewards down, entropy settings across."""
+    tables = []
+    rows = main_rows(data)
+    for benchmark in sorted({row["benchmark"] for row in rows}):
+        for title, names in data.contexts().items():
+            found = {row["arm"]: row for row in rows if row["benchmark"] == benchmark}
+            table = _accuracy_table(data, benchmark, title, [found[name] for name in names if name in found])
+            tables += [table] if table else []
+    return tables
+
+
+def _accuracy_table(data: ReportData, benchmark: str, title: str, rows: list[dict]) -> Table | None:
+    if not rows:
+        return None
+    rewards = _ordered({row["reward"] for row in rows}, data.look.hues)
+    entropies = _ordered({row["entropy"] for row in rows}, data.look.dashes)
+    by_name = {(row["reward"], row["entropy"]): row for row in rows}
+    columns = [Column("reward")] + [Column(f"{pretty(name)}, %", "share_interval") for name in entropies]
+    cells: list[list] = []
+    for base in (r for r in main_rows(data) if r["benchmark"] == benchmark and r["reward"] == "untrained"):
+        cells.append([f"{base['arm']} (untrained)", triple(base)] + [None] * (len(entropies) - 1))
+    for reward in rewards:
+        found = [by_name.get((reward, name)) for name in entropies]
+        cells.append([pretty(reward), *(triple(row) if row else None for row in found)])
+    grader, methods = rows[0]["grader"], sorted({row["method"] for row in rows})
+    where = f" ({title})" if title else ""
+    caption = (
+        f"Share of sampled answers that are right (avg@k) on {benchmark}, graded by the {grader}, by reward and "
+        f"entropy setting, with 95 % intervals: {'; '.join(methods)}; {max(row['questions'] for row in rows)} "
+        "questions."
+    )
+    name = f"accuracy_{benchmark}" + (f"_{title.replace(' · ', '_').replace('.', '_')}" if title else "")
+    return Table(name, f"Accuracy on {benchmark}{where}", caption, columns, cells, data.origins("comparison"))
+
+
+def _ordered(names: set[str], order: dict) -> list[str]:
+    known = list(order)
+    return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def accuracy_figure(data: ReportData) -> Figure | None:
+    """All settings as dots with intervals, one panel per benchmark."""
+    from workflow_scripts.analysis.plots import Dot, dots
+
+    panels, rows = [], main_rows(data)
+    for benchmark in sorted({row["benchmark"] for row in rows}):
+        for title, names in data.contexts().items():
+            groups = []
+            shown_here = [r for r in rows if r["benchmark"] == benchmark and (r["arm"] in names or not r["policy"])]
+            for row in shown_here:
+                style = setting_style(data, row["arm"], short=True)
+                groups.append((style.label, [Dot(style, *(100 * v for v in triple(row)))]))
+            heading = f"{benchmark} ({title})" if title else benchmark
+            svg = dots(groups, "accuracy (%)", f"Accuracy on {heading}", left=150.0)
+            panels.append((f"accuracy_{heading}", heading, svg))
+    caption = (
+        "Accuracy of every setting with its 95 % interval. Filled: no entropy control; hollow: an entropy control."
+    )
+    return (
+        Figure("accuracy", "Accuracy at a glance", caption, panels, [], data.origins("comparison")) if panels else None
+    )
+
+
+def setting_style(data: ReportData, setting: str, short: bool = False) -> Style:
+    """The style of a setting or of an untrained policy by its name."""
+    arm = next((arm for arm in data.arms + data.baselines if arm.setting == setting), None)
+    return data.look.style(arm, short) if arm else Style(0, "", setting)
+
+
+def entropy_table(data: ReportData) -> Table | None:
+    """Entropy, accuracy and length on the plateau, with the ratios to the arm without control."""
+    ratios = {(r["arm"], r["quantity"]): r for r in data.tables["entropy_at_equal_accuracy"] if r["seed"] is None}
+    rows = []
+    for setting, arms in data.settings.items():
+        ends = [plateau(data.curves[arm.role]) for arm in arms if arm.role in data.curves]
+        if not ends:
+            continue
+        row: list = [data.look.label(arms[0])]
+        row += [cell(over_seeds([getattr(end, name) for end in ends])) for name in ("entropy", "accuracy", "length")]
+        row.append(over_seeds([end.drift for end in ends]).value)
+        for quantity in ("entropy ratio on the plateau", "entropy ratio at equal accuracy"):
+            found = ratios.get((setting, quantity))
+            row.append(triple(found) if found and isfinite(found["value"]) else None)
+        rows.append(row)
+    if not rows:
+        return None
+    columns = [
+        Column("arm"),
+        Column("entropy, nats", "number_interval"),
+        Column("accuracy, %", "share_interval"),
+        Column("length, tokens", "number_interval"),
+        Column("drift, %", "share", "change of accuracy from the quarter before; near 0 on a plateau"),
+        Column("entropy ÷ no control, plateau", "number_interval"),
+        Column("entropy ÷ no control, equal accuracy", "number_interval"),
+    ]
+    caption = (
+        "Means over the last quarter of the steps on the fixed validation prompts. An arm that learns slowly has more "
+        "entropy for that reason alone; the last column compares arms at the accuracies that both reach (geometric "
+        "mean over that range), and is the fair one. The drift tells whether an arm had plateaued."
+    )
+    return Table("plateau", "Entropy on the plateau", caption, columns, rows, data.origins("policy"))
+
+
+def plain_text(data: ReportData) -> str:
+    """headline.txt: the tables above for a terminal."""
+    lines = [data.config.get("title") or "Results", summary(data), ""]
+    for row in sorted(data.tables["claims"], key=lambda row: row["verdict"] == UNTESTABLE):
+        figure = shown(triple(row), "number_interval")
+        lines.append(f"  {row['verdict']:<19} {row['text']}")
+        if row["verdict"] != UNTESTABLE or isfinite(row["value"] if row["value"] is not None else nan):
+            lines.append(f"  {'':<19} measured {figure}; {row['reason']}; published: {row['published']}")
+    for table in accuracy_tables(data) + ([plateau_table] if (plateau_table := entropy_table(data)) else []):
+        lines += ["", table.title, *_aligned(table)]
+    return "\n".join(lines) + "\n"
+
+
+def _aligned(table: Table) -> list[str]:
+    texts = [[column.label for column in table.columns]]
+    texts += [[shown(v, c.format) for v, c in zip(row, table.columns, strict=True)] for row in table.rows]
+    widths = [max(len(row[i]) for row in texts) for i in range(len(table.columns))]
+    return [
+        "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in texts
+    ]

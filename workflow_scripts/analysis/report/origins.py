@@ -1,0 +1,97 @@
+"""Where numbers came from: artifacts and keys, row counts, run times, settings."""
+
+import json
+
+from workflow_scripts.analysis.report.blocks import Column, Section, Table, Text
+from workflow_scripts.analysis.report.data import ReportData, split_name
+
+
+def data_section(data: ReportData) -> Section:
+    """Rows made, dropped and kept, from the manifests."""
+    intro = "What went in and what came out, as the manifests of the artifacts count it. Nothing is dropped uncounted."
+    return Section("data", "Data", intro, [t for t in (accounting_table(data), files_table(data)) if t])
+
+
+def accounting_table(data: ReportData) -> Table | None:
+    """The accounting of every artifact that has one."""
+    cells = []
+    for role in sorted(data.manifests):
+        for name, count in sorted(data.manifests[role].get("accounting", {}).items()):
+            cells.append([role, name.replace("_", " "), count])
+    columns = [Column("artifact"), Column("count of"), Column("rows", "int")]
+    caption = "Counts recorded by the stages: generated, duplicates, overlap with a benchmark, kept."
+    return Table("accounting", "Accounting", caption, columns, cells, [], folded=len(cells) > 24) if cells else None
+
+
+def files_table(data: ReportData) -> Table | None:
+    """Rows of every table of the data, rollout and label artifacts."""
+    cells = []
+    for role in sorted(data.manifests):
+        if role.partition(":")[0] in ("data", "exploration", "labels"):
+            for name, entry in sorted(data.manifests[role]["files"].items()):
+                if "rows" in entry:
+                    cells.append([role, name, entry["rows"], data.origin(role)])
+    columns = [Column("artifact"), Column("file"), Column("rows", "int"), Column("path", "code")]
+    caption = "Rows of every table of the data, the exploration and the labels."
+    return Table("data_files", "Tables and their rows", caption, columns, cells, [], folded=True) if cells else None
+
+
+def run_section(data: ReportData) -> Section:
+    """Run time per stage and the settings."""
+    intro = "What the run cost, and from which artifact every number was made."
+    blocks = [time_table(data), artifact_table(data), settings(data)]
+    return Section("run", "Run time, origins, settings", intro, [block for block in blocks if block])
+
+
+def time_table(data: ReportData) -> Table | None:
+    """Seconds and core-seconds per stage; restored artifacts keep the time of their own computation."""
+    stages: dict[str, list[dict]] = {}
+    for record in data.provenance.values():
+        stages.setdefault(record["stage"], []).append(record)
+    cells = []
+    for stage, records in sorted(stages.items(), key=lambda item: min(r.get("started") or "" for r in item[1])):
+        sums = [sum(record.get(name) or 0 for record in records) for name in ("seconds", "core_seconds")]
+        peak = max(record.get("peak_bytes") or 0 for record in records) / 2**20
+        cells.append([stage, len(records), *sums, max(record.get("seconds") or 0 for record in records), peak])
+    if not cells:
+        return None
+    total = ["all", sum(row[1] for row in cells), *(sum(row[i] for row in cells) for i in (2, 3)), None, None]
+    columns = [
+        Column("stage"),
+        Column("artifacts", "int"),
+        Column("seconds", "seconds"),
+        Column("core-seconds", "seconds"),
+        Column("longest, s", "seconds"),
+        Column("memory, MiB", "int"),
+    ]
+    caption = (
+        "Sums over the artifacts of a stage, imports included; several run at once, so that the wall time of a run is "
+        "shorter than the sum of the seconds. Restored artifacts count with the time of their computation. The report "
+        "itself is not in the table."
+    )
+    return Table("run_time", "Run time per stage", caption, columns, [*cells, total])
+
+
+def artifact_table(data: ReportData) -> Table:
+    """Every input of the report with its name and key."""
+    cells = []
+    for role, folder in sorted(data.inputs.items()):
+        name, key = split_name(folder)
+        record = data.provenance.get(role, {})
+        commit = ((record.get("git") or {}).get("commit") or "")[:10]
+        cells.append([role, record.get("stage", ""), name, key or record.get("key", ""), data.origin(role), commit])
+    columns = [Column("role"), Column("stage"), Column("name"), Column("key", "code"), Column("path", "code")]
+    columns += [Column("commit", "code")]
+    caption = (
+        "The path of an artifact is its identity: equal config, code and inputs give an equal key. The name of each "
+        "table file under tables/ stands at its foot, with the artifacts that it was made from."
+    )
+    return Table("index", "Where each number came from", caption, columns, cells, [], folded=True)
+
+
+def settings(data: ReportData) -> Text | None:
+    """The settings of the run as they stand in its config, defaults filled in."""
+    chosen = {name: data.config[name] for name in ("studies", "settings") if data.config.get(name)}
+    if not chosen:
+        return None
+    return Text(json.dumps(chosen, indent=2, ensure_ascii=False, sort_keys=True), "Settings")
