@@ -115,7 +115,7 @@ def _run_prompts(model: Any, prompts: list[list[int]], device: torch.device) -> 
 def _run_responses(
     model: Any, cache: PrefixCache, tokens: torch.Tensor, group: torch.Tensor, ends: torch.Tensor
 ) -> torch.Tensor:
-    """Hidden states (B, T, D) of response `tokens` (B, T); row b comes after prompt `group[b]`, `ends` are their lengths."""
+    """Hidden states (B, T, D) of response `tokens` (B, T); row b follows prompt `group[b]`, `ends` are the lengths."""
     width = tokens.shape[1]
     steps = torch.arange(width, device=tokens.device)
     prompt = torch.arange(int(ends.max()), device=tokens.device) < ends[group][:, None]
