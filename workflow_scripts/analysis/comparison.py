@@ -79,6 +79,28 @@ def pass_at_k_rows(results: Results) -> list[Row]:
     return rows
 
 
+def grader_error_rows(results: Results) -> list[Row]:
+    """What each grader misses and lets through, measured by the truth, where a benchmark has both."""
+    rows = []
+    for setting, arms in by_setting(results.baselines + results.arms).items():
+        graded = [results.grades[arm.role] for arm in arms if arm.role in results.grades]
+        for benchmark in results.benchmarks():
+            for subject in [ALL, *_subjects(results, benchmark)]:
+                chosen = None if subject == ALL else {subject}
+                for grader in ("rule", "contains", "teacher"):
+                    runs = [one.against_truth(benchmark, grader, chosen) for one in graded]
+                    if any(right or wrong for right, wrong in runs):
+                        names = {"arm": setting, "benchmark": benchmark, "subject": subject, "grader": grader}
+                        rows.append({**names, **_error_figures(runs)})
+    return rows
+
+
+def _error_figures(runs: list[tuple[list[bool], list[bool]]]) -> Row:
+    recalls, false = ([sum(part) / len(part) for part in side if part] for side in zip(*runs, strict=True))
+    counts = {"right": sum(len(right) for right, _ in runs), "wrong": sum(len(wrong) for _, wrong in runs)}
+    return {"recall": over_seeds(recalls).value, "false_positive_rate": over_seeds(false).value, **counts}
+
+
 # ------------------------------------------------------------------------------------------------ entropy
 def entropy_rows(results: Results) -> list[Row]:
     """Entropy of each entropy setting relative to "none", equal in all else: per seed, and over seeds (seed null)."""

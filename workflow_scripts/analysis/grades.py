@@ -40,6 +40,17 @@ class Graded:
         """Question id -> share of its samples that are right (avg@k)."""
         return {q: avg_at_k(v) for q, v in self.samples(benchmark, grader, subjects).items()}
 
+    def against_truth(
+        self, benchmark: str, grader: str, subjects: set[str] | None = None
+    ) -> tuple[list[bool], list[bool]]:
+        """Verdicts of a grader on the truly right answers and on the wrong ones; empty without either grader."""
+        truth, other = self.samples(benchmark, "truth", subjects), self.samples(benchmark, grader, subjects)
+        right, wrong = [], []
+        for question in truth.keys() & other.keys():
+            for is_right, verdict in zip(truth[question], other[question], strict=True):
+                (right if is_right else wrong).append(verdict)
+        return right, wrong
+
 
 def read_grades(table: pa.Table) -> Graded:
     """Graded answers from a GRADES table. A question that a grader left ungraded (null) does not count for it."""

@@ -99,7 +99,7 @@ def law(plot: LawPlot, style: Style, title: str) -> str:
     """Accuracy against entropy with the fits drawn down to H = 0, where the law puts the ceiling."""
     ys = [*plot.accuracy.tolist(), plot.reached] + ([plot.ceiling] if isfinite(plot.ceiling) else [])
     low, high = padded(ys, 0.1)
-    panel = Panel((0.0, padded(plot.entropy.tolist())[1]), (low, high), "entropy H (nats)", "validation accuracy")
+    panel = Panel((0.0, padded(plot.entropy.tolist())[1]), (low, high), "entropy H (nats)", "validation accuracy (%)")
     if isfinite(plot.reached):
         panel.rule(y=plot.reached)
     for line_style, x, y in plot.lines:
@@ -114,7 +114,7 @@ def law(plot: LawPlot, style: Style, title: str) -> str:
 def reliability(series: list[Series], title: str) -> str:
     """Share truly equivalent against mean P(YES), with the diagonal of a calibrated judge."""
     panel = Panel((0.0, 1.0), (0.0, 1.0), "mean P(YES) in the bin", "share truly equivalent")
-    panel.line([0, 1], [0, 1], Style(0, "3 3", ""), css="thin")
+    panel.line([0, 1], [0, 1], Style(0, "", ""), css="rule")
     for one in series:
         panel.line(one.x, one.y, one.style)
         for x, y in zip(one.x, one.y, strict=True):
@@ -126,7 +126,7 @@ def pass_at_k(series: list[Series], title: str) -> str:
     """pass@k against k on a doubling axis."""
     ks = sorted({int(k) for one in series for k in one.x})
     ys = [float(v) for one in series for v in one.y]
-    panel = Panel(_span([log2(k) for k in ks]), padded(ys), "samples k", "pass@k")
+    panel = Panel(_span([log2(k) for k in ks]), padded(ys), "samples k", "pass@k (%)")
     panel.x_ticks = {log2(k): str(k) for k in ks}
     for one in series:
         panel.line(np.log2(one.x), one.y, one.style)

@@ -253,6 +253,16 @@ ENTROPY_AT_EQUAL_ACCURACY = table_schema(
     accuracy_low=(F64, "lowest accuracy of the comparison, mean over seeds"),
     accuracy_high=(F64, "highest accuracy of the comparison"),
 )
+GRADER_ERRORS = table_schema(
+    arm=(STR, "setting"),
+    benchmark=(STR, "name of the benchmark"),
+    subject=(STR, "subject, or all"),
+    grader=(STR, "who is measured: rule, contains, teacher"),
+    recall=(F64, "share of the truly right answers that it accepts, mean over seeds"),
+    false_positive_rate=(F64, "share of the wrong answers that it accepts, mean over seeds"),
+    right=(I64, "truly right answers, all seeds"),
+    wrong=(I64, "wrong answers, all seeds"),
+)
 CLAIMS = table_schema(
     id=(STR, "name of the claim"),
     text=(STR, "the claim"),

@@ -7,6 +7,7 @@ from workflow_scripts.artifacts.schemas import (
     COMPARISON,
     DIFFERENCES,
     ENTROPY_AT_EQUAL_ACCURACY,
+    GRADER_ERRORS,
     GRADES,
     INDEX,
     METRICS,
@@ -17,7 +18,13 @@ from workflow_scripts.artifacts.schemas import (
 
 def build(stage: Stage) -> None:
     from workflow_scripts.analysis.claims import claim_rows
-    from workflow_scripts.analysis.comparison import accuracy_rows, difference_rows, entropy_rows, pass_at_k_rows
+    from workflow_scripts.analysis.comparison import (
+        accuracy_rows,
+        difference_rows,
+        entropy_rows,
+        grader_error_rows,
+        pass_at_k_rows,
+    )
     from workflow_scripts.analysis.law_tables import as_columns
     from workflow_scripts.analysis.quantities import measure
 
@@ -33,6 +40,7 @@ def build(stage: Stage) -> None:
         "comparison": (COMPARISON, accuracy_rows(results, per_subject=False)),
         "by_subject": (COMPARISON, accuracy_rows(results, per_subject=True)),
         "differences": (DIFFERENCES, difference_rows(results)),
+        "grader_errors": (GRADER_ERRORS, grader_error_rows(results)),
         "pass_at_k": (PASS_AT_K, pass_at_k_rows(results)),
         "entropy_at_equal_accuracy": (ENTROPY_AT_EQUAL_ACCURACY, entropy_rows(results)),
         "claims": (CLAIMS, verdicts),

@@ -58,6 +58,7 @@ class Example:
     reference: str
     response: str
     verdicts: list[tuple[str, object]]
+    policy: str
     origin: str
 
 
@@ -99,7 +100,7 @@ def shown(value: object, kind: str) -> str:
     if kind == "share":
         return f"{100 * value:.1f}"
     if kind == "number":
-        return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+        return f"{value:.{_digits((value,))}f}"
     if kind == "int":
         return f"{int(value):,}".replace(",", "\u202f")
     if kind == "seconds":
@@ -116,7 +117,7 @@ def _interval(value: Estimate3, factor: float, digits: int) -> str:
     return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _digits(value: Estimate3) -> int:
+def _digits(value: tuple[float, ...]) -> int:
     """Decimals that suit the largest part of an estimate."""
     largest = max((abs(v) for v in value if isfinite(v)), default=0.0)
     return 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 1 else 3

@@ -6,7 +6,8 @@ from workflow_scripts.analysis.grades import ALL, GRADERS
 from workflow_scripts.analysis.plots import Dot, Series, dots, pass_at_k
 from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table
 from workflow_scripts.analysis.report.data import ReportData
-from workflow_scripts.analysis.report.headline import main_rows, setting_style, triple
+from workflow_scripts.analysis.report.headline import file_name, main_rows, setting_style, triple
+from workflow_scripts.analysis.report.style import pretty
 from workflow_scripts.analysis.svg import Style
 
 
@@ -15,7 +16,13 @@ def section(data: ReportData) -> Section:
         "Every answer is graded by all graders that the benchmark names. Where the truth is known the others are shown "
         "beside it: a policy may look better or worse than it is, depending on who grades."
     )
-    blocks = [grader_table(data), differences_figure(data), subject_table(data), pass_at_k_figure(data)]
+    blocks = [
+        grader_table(data),
+        recall_table(data),
+        differences_figure(data),
+        subject_table(data),
+        pass_at_k_figure(data),
+    ]
     blocks += [difference_table(data)]
     return Section("evaluation", "Evaluation", intro, [block for block in blocks if block])
 
@@ -44,6 +51,30 @@ def grader_table(data: ReportData) -> Table | None:
     )
     sources = data.origins("comparison")
     return Table("graders", "The same answers under every grader", caption, columns, cells, sources) if cells else None
+
+
+def recall_table(data: ReportData) -> Table | None:
+    """Recall and false positives of the graders on the untrained policies' answers, by subject."""
+    names = {arm.setting for arm in data.baselines}
+    rows = [row for row in data.tables["grader_errors"] if row["arm"] in names]
+    graders = list(dict.fromkeys(row["grader"] for row in rows))
+    cells = []
+    for arm, benchmark, subject in dict.fromkeys((r["arm"], r["benchmark"], r["subject"]) for r in rows):
+        found = {r["grader"]: r for r in rows if (r["arm"], r["benchmark"], r["subject"]) == (arm, benchmark, subject)}
+        some = next(iter(found.values()))
+        figures = [(found.get(g) or {}).get(n) for n in ("recall", "false_positive_rate") for g in graders]
+        cells.append([arm, benchmark, f"{subject}{_mark(data, subject)}", *figures, some["right"], some["wrong"]])
+    columns = [Column("policy"), Column("benchmark"), Column("subject")]
+    columns += [Column(f"{grader}: right answers accepted, %", "share") for grader in graders]
+    columns += [Column(f"{grader}: wrong answers accepted, %", "share") for grader in graders]
+    columns += [Column("right", "int"), Column("wrong", "int")]
+    caption = (
+        "Answers of the untrained policy, by the truth. A rule that accepts about half of the right answers rewards "
+        "the form of an answer as much as its content; the papers' own data are such (45.4 % of the multi-subject and "
+        "60.3 % of the mathematics answers can be checked by rule)." + _groups(data)
+    )
+    title, sources = "What the graders miss and let through", data.origins("comparison")
+    return Table("grader_errors", title, caption, columns, cells, sources) if cells else None
 
 
 def subject_table(data: ReportData) -> Table | None:
@@ -86,9 +117,9 @@ def differences_figure(data: ReportData) -> Figure | None:
         for row in chosen:
             label = "all subjects" if row["subject"] == ALL else f"{row['subject']}{_mark(data, row['subject'])}"
             groups.append((label, [Dot(style, *(100 * v for v in triple(row)))]))
-        title = f"{style.label} less {_label(data, versus)}"
-        name = f"difference_{arm}_{benchmark}".replace(".", "_")
-        panels.append((name, title, dots(groups, "difference in accuracy (points)", title, zero=True)))
+        title = _difference_title(data, arm, versus)
+        drawing = dots(groups, "difference in accuracy (points)", title, zero=True)
+        panels.append((file_name("difference", arm, benchmark), title, drawing))
     caption = (
         "Accuracy of the policy trained under a reward less that of the one trained under the rule, same entropy "
         "setting and seed, with 95 % intervals. Right of the line the rule's policy is worse. An interval across the "
@@ -99,6 +130,12 @@ def differences_figure(data: ReportData) -> Figure | None:
     return (
         Figure("judge_against_rule", "Against the rule, by subject", caption, panels, [], sources) if panels else None
     )
+
+
+def _difference_title(data: ReportData, arm: str, versus: str) -> str:
+    one, other = data.settings[arm][0], data.settings[versus][0]
+    rest = ", ".join(part for part in (pretty(one.entropy), data.look.context(one)) if part)
+    return f"{pretty(one.reward)} less {pretty(other.reward)}: {rest}"
 
 
 def difference_table(data: ReportData) -> Table | None:
@@ -118,21 +155,27 @@ def difference_table(data: ReportData) -> Table | None:
 
 
 def pass_at_k_figure(data: ReportData) -> Figure | None:
-    """pass@k of every setting, one panel per benchmark."""
+    """pass@k of every setting, one panel per benchmark and context, the untrained policies in all of them."""
     rows = [row for row in data.tables["pass_at_k"] if row["subject"] == ALL]
     panels, styles = [], {}
     for benchmark in sorted({row["benchmark"] for row in rows}):
-        series = []
-        for arm in dict.fromkeys(row["arm"] for row in rows if row["benchmark"] == benchmark):
-            found = sorted((r["k"], *triple(r)) for r in rows if (r["arm"], r["benchmark"]) == (arm, benchmark))
-            k, y, low, high = (np.array(column, dtype=float) for column in zip(*found, strict=True))
-            styles[arm] = setting_style(data, arm)
-            series.append(Series(styles[arm], k, y, low, high))
-        panels.append((f"pass_at_k_{benchmark}", benchmark, pass_at_k(series, f"pass@k on {benchmark}")))
+        for title, names in data.contexts().items():
+            here = [r for r in rows if r["benchmark"] == benchmark and (r["arm"] in names or not r["policy"])]
+            series = [_pass_series(data, arm, here) for arm in dict.fromkeys(row["arm"] for row in here)]
+            styles |= {one.style: None for one in series}
+            heading = f"{benchmark} ({title})" if title else benchmark
+            drawing = pass_at_k(series, f"pass@k on {heading}")
+            panels.append((file_name("pass_at_k", benchmark, title), heading, drawing))
     caption = (
-        "Chance that one of k samples is right. Training lifts pass@1; where the untrained policy overtakes at large "
-        "k, training has narrowed what the policy can still find."
+        "Chance that one of k samples is right. Where the untrained policy overtakes at large k, training has narrowed "
+        "what the policy can still find."
     )
-    legend: list[Style] = list(styles.values())
+    legend: list[Style] = list(styles)
     sources = data.origins("comparison")
     return Figure("pass_at_k", "pass@k", caption, panels, legend, sources) if panels else None
+
+
+def _pass_series(data: ReportData, arm: str, rows: list[dict]) -> Series:
+    found = sorted((row["k"], *triple(row)) for row in rows if row["arm"] == arm)
+    k, y, low, high = (np.array(column, dtype=float) for column in zip(*found, strict=True))
+    return Series(setting_style(data, arm, short=True), k, 100 * y, 100 * low, 100 * high)

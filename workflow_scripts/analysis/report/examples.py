@@ -11,17 +11,17 @@ SHOWN = 6
 Test = Callable[[dict], bool]
 KINDS: tuple[tuple[str, str, Test], ...] = (
     (
-        "The rule misses it, the judge catches it",
+        "The rule misses it, the teacher catches it",
         "Right answers that the rule rejects and the teacher accepts: the form differs, the meaning does not.",
         lambda r: r["rule"] is False and r["teacher"] is True and r["truth"] is not False,
     ),
     (
-        "The rule catches it, the judge misses it",
+        "The rule catches it, the teacher misses it",
         "Right answers that the rule accepts and the teacher rejects: what the judge's reward costs.",
         lambda r: r["rule"] is True and r["teacher"] is False and r["truth"] is not False,
     ),
     (
-        "The judge is fooled",
+        "The teacher is fooled",
         "Wrong answers that the teacher accepts: false rewards that a policy can learn to collect.",
         lambda r: r["teacher"] is True and r["truth"] is False,
     ),
@@ -65,4 +65,5 @@ def _example(data: ReportData, row: dict) -> Example:
     verdicts = [(name, row[name]) for name in ("truth", "rule", "contains", "teacher")]
     verdicts.append(("P(YES)", row["teacher_p_yes"]))
     texts = (question.get("prompt", row["question_id"]), question.get("reference", ""), row["response"])
-    return Example(row["subject"], *texts, verdicts, data.origin(f"answers:{row['policy']}"))
+    arm = next(arm for arm in data.arms if arm.role == row["policy"])
+    return Example(row["subject"], *texts, verdicts, data.look.label(arm), data.origin(f"answers:{arm.role}"))

@@ -16,6 +16,12 @@ def triple(row: dict) -> tuple[float, float, float]:
     return row["value"], row["low"], row["high"]
 
 
+def file_name(*parts: str) -> str:
+    """The parts that are not empty, joined to the name of a file."""
+    joined = "_".join(part for part in parts if part)
+    return "".join(char if char.isalnum() or char in "-_" else "_" for char in joined)
+
+
 def cell(estimate: Estimate) -> tuple[float, float, float]:
     return estimate.value, estimate.low, estimate.high
 
@@ -116,7 +122,7 @@ def _accuracy_table(data: ReportData, benchmark: str, title: str, rows: list[dic
         f"entropy setting, with 95 % intervals: {'; '.join(methods)}; {max(row['questions'] for row in rows)} "
         "questions."
     )
-    name = f"accuracy_{benchmark}" + (f"_{title.replace(' · ', '_').replace('.', '_')}" if title else "")
+    name = file_name("accuracy", benchmark, title)
     return Table(name, f"Accuracy on {benchmark}{where}", caption, columns, cells, data.origins("comparison"))
 
 
@@ -139,7 +145,7 @@ def accuracy_figure(data: ReportData) -> Figure | None:
                 groups.append((style.label, [Dot(style, *(100 * v for v in triple(row)))]))
             heading = f"{benchmark} ({title})" if title else benchmark
             svg = dots(groups, "accuracy (%)", f"Accuracy on {heading}", left=150.0)
-            panels.append((f"accuracy_{heading}", heading, svg))
+            panels.append((file_name("accuracy", benchmark, title), heading, svg))
     caption = (
         "Accuracy of every setting with its 95 % interval. Filled: no entropy control; hollow: an entropy control."
     )

@@ -10,7 +10,7 @@ from workflow_scripts.analysis.law import FORMS, NAIVE, regressor
 from workflow_scripts.analysis.plots import LawPlot, law
 from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table
 from workflow_scripts.analysis.report.data import ReportData
-from workflow_scripts.analysis.report.headline import cell
+from workflow_scripts.analysis.report.headline import cell, file_name
 from workflow_scripts.analysis.report.style import FORM_NAMES, FORM_STYLES
 
 _DRAWN = ("exp", "linear", "log")  # log step is no function of the entropy
@@ -35,7 +35,7 @@ def figure(data: ReportData) -> Figure | None:
         if not points:
             continue
         svg = law(_plot(data, arm, points), data.look.style(arm), f"Accuracy against entropy, {data.look.label(arm)}")
-        panels.append((f"law_{setting}".replace(".", "_"), data.look.label(arm), svg))
+        panels.append((file_name("law", setting), data.look.label(arm), svg))
     caption = (
         "Each dot is one validation: accuracy after an update against the training entropy before it (hollow: the "
         "early part). The dashed horizontal line is the accuracy reached, the grey dot at H = 0 the ceiling that the "
@@ -60,11 +60,11 @@ def _plot(data: ReportData, arm: Arm, points: list[dict]) -> LawPlot:
     for form in _DRAWN:
         row = fits.get(form)
         if row and isfinite(row["a"]):
-            lines.append((FORM_STYLES[form], grid, -row["a"] * regressor(form, grid, grid) + row["b"]))
+            lines.append((FORM_STYLES[form], grid, 100 * (row["b"] - row["a"] * regressor(form, grid, grid))))
     exp = fits.get("exp", {})
     early = np.array([p["early"] for p in points])
     ends = exp.get("predicted_ceiling", nan), exp.get("accuracy_reached", nan)
-    return LawPlot(entropy, accuracy, early, lines, *ends)
+    return LawPlot(entropy, 100 * accuracy, early, lines, *(100 * end for end in ends))
 
 
 def summary(data: ReportData) -> Table | None:
@@ -80,14 +80,18 @@ def summary(data: ReportData) -> Table | None:
         gap = cell(over_seeds([row["predicted_ceiling"] - row["accuracy_reached"] for row in exp]))
         cells.append([data.look.label(arms[0]), over_seeds([row["r2"] for row in exp]).value, *late, *ends, gap])
     columns = [Column("arm"), Column("R² of exp(H)", "number")]
-    columns += [Column(f"late error, {FORM_NAMES[form]}, %", "share") for form in (*FORMS, *NAIVE)]
+    columns += [Column(f"{FORM_NAMES[form]}, late %", "share") for form in (*FORMS, *NAIVE)]
     columns += [Column("ceiling -a + b, %", "share_interval"), Column("reached, %", "share_interval")]
     columns += [Column("ceiling - reached, %", "share_interval")]
     caption = (
-        "Late error: RMSE on the late points of a fit to the early ones. The law explains more than a trend only where "
+        "Late %: RMSE on the late points of a fit to the early ones. The law explains more than a trend only where "
         "the error of exp(H) is no larger than those of the other forms and of the naive predictors, and its ceiling "
         "meets the accuracy reached (mean over the last quarter). Means over seeds."
     )
+    best = sum(row[2] <= min(row[3:8]) for row in cells)
+    near = sum(abs(row[-1][0]) <= 0.03 for row in cells)
+    caption += f" Here exp(H) has the least late error in {best} of {len(cells)} settings, and its ceiling lies within "
+    caption += f"3 points of the accuracy reached in {near}."
     title, sources = "The law against its alternatives", data.origins("law")
     return Table("law", title, caption, columns, cells, sources) if cells else None
 

@@ -50,7 +50,7 @@ def render(data: ReportData, sections: list[Section]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "visible": visible, "verdict": _verdict, "safe_name": _safe}
+    environment.filters |= {"shown": shown, "visible": visible, "verdict": _verdict, "safe_name": headline.file_name}
     environment.globals |= {"badge": lambda text: BADGES.get(text, "none"), "numeric": _is_numeric, "dash": DASH}
     # The only markup that is not escaped is made by our own SVG code, which escapes every label.
     environment.globals |= {"svg": Markup, "key": lambda style: Markup(legend_key(style))}
@@ -85,12 +85,8 @@ def files(sections: list[Section]) -> dict[str, str]:
     found = {}
     for block in (block for section in sections for block in section.blocks):
         if isinstance(block, Table):
-            found[f"tables/{_safe(block.name)}.csv"] = as_csv(block)
+            found[f"tables/{headline.file_name(block.name)}.csv"] = as_csv(block)
         elif isinstance(block, Figure):
             draw = partial(standalone, styles=block.legend)
-            found |= {f"figures/{_safe(name)}.svg": draw(svg) for name, _, svg in block.panels}
+            found |= {f"figures/{headline.file_name(name)}.svg": draw(svg) for name, _, svg in block.panels}
     return dict(sorted(found.items()))
-
-
-def _safe(name: str) -> str:
-    return "".join(char if char.isalnum() or char in "-_" else "_" for char in name)

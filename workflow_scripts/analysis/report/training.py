@@ -6,7 +6,7 @@ from workflow_scripts.analysis.arms import Arm
 from workflow_scripts.analysis.plots import Series, curves, over_seeds
 from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table
 from workflow_scripts.analysis.report.data import ReportData
-from workflow_scripts.analysis.report.headline import triple
+from workflow_scripts.analysis.report.headline import file_name, triple
 
 # (column, title, axis, factor)
 VALIDATION_PANELS = (
@@ -41,11 +41,11 @@ def validation_figure(data: ReportData, title: str, settings: list[str]) -> Figu
         series = _series(data, settings, lambda arm, c=column, f=factor: _validation(data, arm, c, f))
         if series:
             svg = curves(series, "rollout step", axis, f"{name} per step")
-            panels.append((_file("validation", title, column), name, svg))
+            panels.append((file_name("validation", title, column), name, svg))
     caption = (
         "On the fixed validation prompts, sampled at T = 1; lines are means over seeds and bands their range. Entropy "
-        "that falls while accuracy still rises is exploration being spent; where entropy is near zero, accuracy has "
-        "stopped rising."
+        "that falls while accuracy rises is exploration being spent: look whether accuracy stops rising where "
+        "entropy is gone, and whether an entropy control delays both or one of them."
     )
     if len(data.seeds) == 1:
         caption = caption.replace("lines are means over seeds and bands their range", "one seed")
@@ -59,7 +59,7 @@ def metrics_figure(data: ReportData, title: str, settings: list[str]) -> Figure 
         series = _series(data, settings, lambda arm, c=column, f=factor: _metric(data, arm, c, f))
         if series:
             svg = curves(series, "rollout step", axis, f"{name} per step")
-            panels.append((_file("metrics", title, column), name, svg))
+            panels.append((file_name("metrics", title, column), name, svg))
     caption = (
         "Training batches before each update; long curves are smoothed, the raw values lie behind them. Training "
         "entropy is that of 2505.22617, Eq. 5: responses of groups with mixed verdicts only. Verdicts accepted above "
@@ -77,11 +77,7 @@ def _figure(
     legend = [data.look.style(arm, short=True) for arm in arms]
     sources = [data.origin(f"policy:{arm.role}") for setting in settings for arm in data.settings[setting]]
     heading = f"{heading} ({title})" if title else heading
-    return Figure(_file(name, title, "")[:-1], heading, caption, panels, legend, sources, folded=name == "metrics")
-
-
-def _file(name: str, title: str, column: str) -> str:
-    return "_".join([name, *([title.replace(" · ", "_").replace(".", "_")] if title else []), column])
+    return Figure(file_name(name, title), heading, caption, panels, legend, sources, folded=name == "metrics")
 
 
 def _series(data: ReportData, settings: list[str], values) -> list[Series]:

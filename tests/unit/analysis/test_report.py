@@ -1,0 +1,127 @@
+"""Protects the chain law -> comparison -> report: known effects come out, untrusted text stays text, bytes repeat."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.unit.analysis.synthetic import World, run_all
+
+CLAIMS = yaml.safe_load((Path(__file__).parents[3] / "config" / "claims.yaml").read_text())["claims"]
+VOID = {"meta", "link", "br"}
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    world = World(tmp_path_factory.mktemp("three"), seeds=(0, 1, 2), ood=True)
+    return world, run_all(world, CLAIMS)
+
+
+def rows(world: World, role: str, table: str) -> list[dict]:
+    return pq.read_table(world.inputs[role].parent / f"{table}.parquet").to_pylist()
+
+
+class Page(HTMLParser):
+    """Collects tags and attributes, and checks that what is opened is closed."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags, self.open, self.values = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.values += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.values += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_known_effects_come_out(three):
+    world, _ = three
+    ratios = {r["arm"]: r for r in rows(world, "comparison", "entropy_at_equal_accuracy") if r["seed"] is None}
+    quantity = {(r["arm"], r["quantity"]): r for r in rows(world, "comparison", "entropy_at_equal_accuracy")}
+    assert len(ratios) == 2
+    for arm in ratios:
+        assert quantity[arm, "entropy ratio on the plateau"]["value"] == pytest.approx(2.0, rel=0.05)
+    verdicts = {r["id"]: r["verdict"] for r in rows(world, "comparison", "claims")}
+    assert verdicts["kl_cov_entropy_equal_accuracy"] == "holds"
+    assert verdicts["kl_cov_entropy_tenfold"] == "does not hold"
+    assert verdicts["judge_beats_rule_free_form"] == "holds"
+    assert verdicts["clip_cov_accuracy"] == "not testable here"
+
+
+def test_recall_of_the_rule_is_that_of_the_world(three):
+    found = [r for r in rows(three[0], "comparison", "grader_errors") if (r["arm"], r["grader"]) == ("base", "rule")]
+    recall = {r["subject"]: r["recall"] for r in found}
+    assert recall["arithmetic"] == 1.0 and 0.35 < recall["strings"] < 0.65
+    assert all(r["false_positive_rate"] == 0.0 for r in found)
+
+
+def test_page_is_well_formed_and_asks_for_nothing(three):
+    text = (three[1].out / "index.html").read_text()
+    page = Page(text)
+    assert not page.open and "script" not in page.tags and "img" not in page.tags
+    links = [value for name, value in page.values if name in ("href", "src", "xlink:href")]
+    assert links and all(link.startswith(("#", "data:,")) for link in links)
+    assert "url(" not in text and "@import" not in text
+    targets = {value for name, value in page.values if name == "id"}
+    assert {link[1:] for link in links if link.startswith("#")} <= targets
+
+
+def test_model_output_stays_text(three):
+    text = (three[1].out / "index.html").read_text()
+    assert "<script" not in text and "<img" not in text and "<b>?" not in text
+    assert "&lt;script&gt;alert(1)" in text and not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)
+
+
+def test_files_stand_beside_the_page(three):
+    out = three[1].out
+    assert {"claims.csv", "law.csv", "run_time.csv", "by_subject.csv"} <= {p.name for p in (out / "tables").iterdir()}
+    drawings = sorted((out / "figures").iterdir())
+    assert len(drawings) > 8 and all(p.read_text().startswith("<svg xmlns=") for p in drawings)
+    headline = (out / "headline.txt").read_text()
+    assert "holds" in headline and "Accuracy on world" in headline and "Entropy on the plateau" in headline
+
+
+def test_every_number_says_where_it_came_from(three):
+    world, stage = three
+    text = (stage.out / "index.html").read_text()
+    for role, manifest in world.inputs.items():
+        if role.startswith(("policy:", "audit:", "data:")):
+            assert manifest.parent.name in text, role
+    assert str(world.root) not in text
+
+
+def test_equal_inputs_give_equal_bytes(three, tmp_path):
+    again = run_all(World(tmp_path, seeds=(0, 1, 2), ood=True), CLAIMS).out
+    first = three[1].out
+    names = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
+    assert all((first / name).read_bytes() == (again / name).read_bytes() for name in names)
+
+
+def test_one_seed_says_so_and_renders(tmp_path):
+    world = World(tmp_path, seeds=(0,))
+    out = run_all(world, CLAIMS).out
+    text = (out / "index.html").read_text()
+    assert "one seed" in (out / "headline.txt").read_text()
+    assert "one seed: bootstrap over questions" in text and ">nan" not in text
+    assert {r["verdict"] for r in rows(world, "comparison", "claims")} == {"not testable here"}
+
+
+def test_a_run_without_judges_answers_or_claims_renders(tmp_path):
+    world = World(tmp_path, seeds=(0, 1))
+    world.inputs = {r: p for r, p in world.inputs.items() if not r.startswith(("audit:", "answers:", "data:"))}
+    text = (run_all(world, []).out / "index.html").read_text()
+    assert "The entropy law" in text and "judge's audit" not in text and not Page(text).open
