@@ -1,6 +1,6 @@
 """What a reader sees first: the verdicts, accuracy by reward and entropy setting, entropy on the plateau."""
 
-from math import isfinite, nan
+from math import isfinite
 
 from workflow_scripts.analysis.claims import FAILS, HOLDS, UNTESTABLE, VERDICTS
 from workflow_scripts.analysis.curves import plateau
@@ -28,7 +28,8 @@ def cell(estimate: Estimate) -> tuple[float, float, float]:
 
 def section(data: ReportData) -> Section:
     """Verdicts, accuracies and entropies."""
-    blocks = [claims_table(data), *accuracy_tables(data), accuracy_figure(data), entropy_table(data)]
+    results = [*accuracy_tables(data), accuracy_figure(data), entropy_table(data)]
+    blocks = [claims_table(data), *results] if _testable(data) else [*results, claims_table(data)]
     return Section("results", "Results", summary(data), [block for block in blocks if block])
 
 
@@ -195,16 +196,24 @@ def entropy_table(data: ReportData) -> Table | None:
 
 
 def plain_text(data: ReportData) -> str:
-    """headline.txt: the tables above for a terminal."""
-    lines = [data.config.get("title") or "Results", summary(data), ""]
-    for row in sorted(data.tables["claims"], key=lambda row: row["verdict"] == UNTESTABLE):
-        figure = shown(triple(row), "number_interval")
-        lines.append(f"  {row['verdict']:<19} {row['text']}")
-        if row["verdict"] != UNTESTABLE or isfinite(row["value"] if row["value"] is not None else nan):
-            lines.append(f"  {'':<19} measured {figure}; {row['reason']}; published: {row['published']}")
-    for table in accuracy_tables(data) + ([plateau_table] if (plateau_table := entropy_table(data)) else []):
+    """headline.txt: verdicts, accuracies and entropies for a terminal."""
+    rows = sorted(data.tables["claims"], key=lambda row: row["verdict"] == UNTESTABLE)
+    claims = [
+        [row["verdict"], triple(row), row["rule"] if row["verdict"] != UNTESTABLE else row["reason"], row["text"]]
+        for row in rows
+    ]
+    columns = [Column("verdict"), Column("measured", "number_interval"), Column("true if, or why not"), Column("claim")]
+    verdicts = [Table("claims", "Claims", "", columns, claims)] if claims else []
+    results = [*accuracy_tables(data), *filter(None, [entropy_table(data)])]
+    lines = [data.config.get("title") or "Results", summary(data)]
+    for table in verdicts + results if _testable(data) else results + verdicts:
         lines += ["", table.title, *_aligned(table)]
     return "\n".join(lines) + "\n"
+
+
+def _testable(data: ReportData) -> bool:
+    """Whether any claim got a verdict; else the accuracies come first."""
+    return any(row["verdict"] != UNTESTABLE for row in data.tables["claims"])
 
 
 def _aligned(table: Table) -> list[str]:
