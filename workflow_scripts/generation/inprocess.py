@@ -126,8 +126,7 @@ class InProcessEngine:
             positions = positions + 1
 
     def _prefill(self, prompts: list[list[int]], max_tokens: int) -> tuple[RoomyCache, torch.Tensor, torch.Tensor]:
-        """Run the prompts, padded on the left, once: their cache, which places may be seen, their last hidden states.
-        """
+        """Run the prompts once, padded on the left: cache, visible places (n, room), last hidden states (n, D)."""
         width = max(len(prompt) for prompt in prompts)
         pad = self.tokenizer.pad_token_id
         tokens = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=self.device)
@@ -171,8 +170,7 @@ class InProcessEngine:
 def _sample(
     logits: torch.Tensor, temperature: float, uniforms: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Tokens, their log-probabilities and the entropy at temperature 1, (rows,) each, by inversion of the distribution.
-    """
+    """Tokens by inversion, their log-probabilities, and the entropy at temperature 1, (rows,) each."""
     plain = torch.log_softmax(logits, dim=-1)
     probabilities = plain.exp()
     entropy = -(probabilities * plain).sum(dim=-1)
