@@ -7,7 +7,7 @@ from random import Random
 
 from workflow_scripts.data.nano_world.problems import Problem, running, shifts
 
-HIGHEST = 40  # partial sums stay in 1..40, so that every single addition can be learned
+HIGHEST = 30  # partial sums stay in 1..30, so that every single addition can be learned
 
 
 def draw(rng: Random, level: int) -> Problem:

@@ -44,7 +44,7 @@ def _tens(value: int) -> str:
 
 NUMBER = Kind(
     name="number",
-    size=60,
+    size=50,
     forms={
         "digits": str,
         "english": words.english_number,

@@ -57,7 +57,7 @@ def neighbour(kind: str) -> Callable[[int, Random], int]:
     return slip
 
 
-def shifts(rng: Random, count: int, largest: int = 9) -> list[int]:
+def shifts(rng: Random, count: int, largest: int = 5) -> list[int]:
     """Return `count` signed shifts of 1 to `largest`."""
     return [rng.choice((-1, 1)) * rng.randint(1, largest) for _ in range(count)]
 

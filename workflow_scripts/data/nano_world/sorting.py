@@ -8,7 +8,7 @@ from random import Random
 from workflow_scripts.data.nano_world.problems import Problem, listing
 from workflow_scripts.data.nano_world.words import ORDINALS
 
-HIGHEST = 40
+HIGHEST = 20
 
 
 def draw(rng: Random, level: int) -> Problem:

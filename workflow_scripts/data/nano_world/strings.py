@@ -1,4 +1,4 @@
-"""A letter shifted along the alphabet a..t, which closes to a ring.
+"""A letter shifted along the alphabet a..l, which closes to a ring.
 
 After the task family `caesar_cipher` of reasoning-gym, whose prompts hold whole encrypted sentences.
 """
@@ -10,5 +10,5 @@ from workflow_scripts.data.nano_world.problems import Problem, running, shifts
 
 
 def draw(rng: Random, level: int) -> Problem:
-    """Return a problem with `level` shifts of up to nine letters."""
+    """Return a problem with `level` shifts of up to five letters."""
     return running("strings", level, "letter", rng.randrange(LETTER.size), shifts(rng, level), " letters?")

@@ -22,7 +22,7 @@ UNITS_SPANISH = (
 TENS_SPANISH = "_ _ veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa".split()
 ROMAN = ((90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 
-LETTERS = "abcdefghijklmnopqrst"
+LETTERS = "abcdefghijkl"
 RADIO = (
     "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo "
     "sierra tango"
@@ -36,8 +36,8 @@ MONTHS = "January February March April May June July August September October No
 MONTHS_GERMAN = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()
 MONTHS_SPANISH = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
 
-NAMES = "Ann Bob Cid Dan Eva Fay Gus Hal Ida Joe".split()
-SURNAMES = "Stone Rivers Wood Field Marsh Hill Lake Grove Brook Vale".split()
+NAMES = "Ann Bob Cid Dan Eva Fay Gus Hal".split()
+SURNAMES = "Stone Rivers Wood Field Marsh Hill Lake Grove".split()
 
 
 def english_number(value: int) -> str:
