@@ -76,7 +76,9 @@ def verdict(estimate: Estimate, rule: dict) -> tuple[str, str]:
     if estimate.questions < questions:
         return UNTESTABLE, f"{estimate.questions} of at least {questions} questions"
     if not estimate.has_interval:
-        return UNTESTABLE, "no interval from one seed"
+        return UNTESTABLE, "no interval"
+    if estimate.low == estimate.high:
+        return UNDECIDED, "the data do not vary"
     lower, upper = region(rule)
     if lower < estimate.low and estimate.high < upper:
         return HOLDS, f"the whole interval is {describe(rule)}"

@@ -55,10 +55,15 @@ def over_seeds(values, level: float = LEVEL) -> Estimate:
 
 
 def over_questions(values, *, seed: int = 0, level: float = LEVEL, resamples: int = RESAMPLES) -> Estimate:
-    """Mean over the questions of one run with a percentile bootstrap interval. values: (Q,) floats."""
+    """Mean over the questions of one run with a percentile bootstrap interval. values: (Q,) floats.
+
+    Values that are all equal (nothing right, say) have no interval: resampling them would feign certainty.
+    """
     values = np.asarray(values, dtype=np.float64)
     if len(values) == 0:
         return missing()
+    if values.min() == values.max():
+        return Estimate(float(values[0]), nan, nan, QUESTIONS, 1, len(values))
     generator = np.random.default_rng(seed)
     picks = generator.integers(0, len(values), size=(resamples, len(values)))
     low, high = np.quantile(values[picks].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])

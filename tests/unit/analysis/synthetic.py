@@ -118,7 +118,7 @@ def validation(arm: dict, top: float, rng: np.random.Generator) -> dict:
     columns: dict[str, list] = {name: [] for name in VALIDATION.names}
     for step in range(0, STEPS + 1, EVERY):
         accuracy = accuracy_at(step, top) + rng.normal(0, 0.004) * (step > 0)
-        entropy = entropy_at(step, top, ENTROPY_FACTOR[arm["entropy"]])
+        entropy = entropy_at(step, top, ENTROPY_FACTOR[arm["entropy"]]) * exp(rng.normal(0, 0.02))
         for subject in ("all", *SUBJECTS):
             row = (step, subject, accuracy, accuracy - 0.1, entropy, entropy, 12 + step / 10, 128)
             for name, value in zip(VALIDATION.names, row, strict=True):

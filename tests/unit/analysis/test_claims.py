@@ -39,6 +39,7 @@ def test_too_few_data_are_not_testable():
     assert verdict(missing(), wide) == ("not testable here", "no such arms in this run")
     assert verdict(estimate(0.1, 0.2, seeds=2), wide)[1] == "2 of at least 3 seeds"
     assert verdict(estimate(0.1, 0.2, questions=20), wide)[1] == "20 of at least 100 questions"
+    assert verdict(estimate(0.0, 0.0), {"above": 0.0}) == ("undecided", "the data do not vary")
     assert verdict(Estimate(2.0, nan, nan, "one seed", 1), {"above": 1.0})[0] == "not testable here"
 
 

@@ -37,6 +37,11 @@ def test_bootstrap_is_reproducible_and_near_the_normal_interval():
     assert one.high == pytest.approx(values.mean() + half, abs=0.01)
 
 
+def test_equal_values_have_no_interval_over_questions():
+    estimate = over_questions([0.0] * 30)
+    assert estimate.value == 0.0 and not estimate.has_interval
+
+
 def test_t_interval_covers_at_two_seeds_where_a_percentile_bootstrap_could_not():
     rng = np.random.default_rng(0)
     estimates = [over_seeds(rng.normal(0.5, 0.1, 2)) for _ in range(600)]

@@ -19,6 +19,7 @@ METRICS = (
 )
 STYLES = {"teacher": Style(5, "9 3 2 3", "teacher"), "base": Style(0, "7 4", "judge before distillation")}
 STYLES["distilled"] = Style(2, "", "judge after distillation")
+VERSUS = ("truth", "teacher", "majority")
 NAMES = {
     "base": "judge before distillation",
     "distilled": "judge after distillation",
@@ -68,7 +69,7 @@ def agreement_tables(data: ReportData, name: str) -> list[Table]:
     """One table per rater that the others are measured against."""
     rows = [row for row in _rows(data, name, "audit") if row["subject"] == "all"]
     tables = []
-    for versus in dict.fromkeys(row["versus"] for row in rows):
+    for versus in (name for name in VERSUS if any(row["versus"] == name for row in rows)):
         found = [row for row in rows if row["versus"] == versus]
         metrics = [(m, label) for m, label in METRICS if any(row["metric"] == m for row in found)]
         cells = []

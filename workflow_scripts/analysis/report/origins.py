@@ -8,19 +8,40 @@ from workflow_scripts.analysis.report.data import ReportData, split_name
 
 def data_section(data: ReportData) -> Section:
     """Rows made, dropped and kept, from the manifests."""
-    intro = "What went in and what came out, as the manifests of the artifacts count it. Nothing is dropped uncounted."
-    return Section("data", "Data", intro, [t for t in (accounting_table(data), files_table(data)) if t])
+    intro = "What went in and what came out, as the manifests of the artifacts count it."
+    blocks = [splits_table(data), counts_table(data), files_table(data)]
+    return Section("data", "Data", intro, [block for block in blocks if block])
 
 
-def accounting_table(data: ReportData) -> Table | None:
-    """The accounting of every artifact that has one."""
+def splits_table(data: ReportData) -> Table | None:
+    """One row per split of a data set: counts named `split.count` in the accounting."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for role in (role for role in sorted(data.manifests) if role.startswith("data:")):
+        for name, count in data.manifests[role].get("accounting", {}).items():
+            split, _, what = name.rpartition(".")
+            found.setdefault((role.partition(":")[2], split), {})[what] = count
+    names = sorted({what for counts in found.values() for what in counts}, key=lambda what: (what == "kept", what))
+    cells = [[*key, *(counts.get(name) for name in names)] for key, counts in found.items()]
+    columns = [Column("data"), Column("split"), *(Column(name.replace("_", " "), "int") for name in names)]
+    caption = (
+        "Rows per split. Duplicates and questions that another split or a benchmark already holds (overlap) were "
+        "removed; kept are the rows that the pipeline saw."
+    )
+    sources = data.origins("data")
+    return Table("data_splits", "Splits", caption, columns, cells, sources, folded=len(cells) > 20) if cells else None
+
+
+def counts_table(data: ReportData) -> Table | None:
+    """The accounting of all other artifacts, one row each."""
     cells = []
-    for role in sorted(data.manifests):
-        for name, count in sorted(data.manifests[role].get("accounting", {}).items()):
-            cells.append([role, name.replace("_", " "), count])
-    columns = [Column("artifact"), Column("count of"), Column("rows", "int")]
-    caption = "Counts recorded by the stages: generated, duplicates, overlap with a benchmark, kept."
-    return Table("accounting", "Accounting", caption, columns, cells, [], folded=len(cells) > 24) if cells else None
+    for role in (role for role in sorted(data.manifests) if not role.startswith("data:")):
+        counts = data.manifests[role].get("accounting", {})
+        if counts:
+            text = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(counts.items()))
+            cells.append([role, text])
+    columns = [Column("artifact"), Column("counts")]
+    caption = "What every other stage generated, dropped and kept."
+    return Table("accounting", "Accounting by artifact", caption, columns, cells, [], folded=True) if cells else None
 
 
 def files_table(data: ReportData) -> Table | None:
