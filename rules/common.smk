@@ -23,12 +23,11 @@ except (ConfigError, ValueError) as error:
 
 RESULTS = graph.config.results
 WORK = f"{RESULTS}/work"
-LOCK = str(ROOT / "envs" / f"{graph.config.environment}.txt")
 
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 STAGE = (
     "{resources.launcher} workflow_scripts.stages.{params.stage} --spec {params.spec:q} --output {output.manifest:q}"
-    " --work {params.work:q} --lock {params.lock:q} {params.inputs} {params.code} --threads {threads}"
+    " --work {params.work:q} --environment {params.environment} {params.inputs} {params.code} --threads {threads}"
     " --minutes {resources.runtime} --log {log:q}"
 )
 

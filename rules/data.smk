@@ -17,7 +17,7 @@ rule sample_data:
         inputs=inputs_of("sample_data"),
         code=code_of("sample_data"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Sampling data {wildcards.artifact}"
     shell:

@@ -19,7 +19,7 @@ rule sample_answers:
         inputs=inputs_of("sample_answers"),
         code=code_of("sample_answers"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Sampling {wildcards.artifact}"
     shell:
@@ -47,7 +47,7 @@ rule grade_answers:
         inputs=inputs_of("grade_answers"),
         code=code_of("grade_answers"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Grading {wildcards.artifact}"
     shell:

@@ -17,7 +17,7 @@ rule explore_policy:
         inputs=inputs_of("explore_policy"),
         code=code_of("explore_policy"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Exploring {wildcards.artifact}"
     shell:

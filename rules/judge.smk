@@ -19,7 +19,7 @@ rule distill_judge:
         inputs=inputs_of("distill_judge"),
         code=code_of("distill_judge"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Distilling {wildcards.artifact}"
     shell:
@@ -47,7 +47,7 @@ rule audit_judge:
         inputs=inputs_of("audit_judge"),
         code=code_of("audit_judge"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Auditing {wildcards.artifact}"
     shell:

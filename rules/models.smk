@@ -17,7 +17,7 @@ rule prepare_model:
         inputs=inputs_of("prepare_model"),
         code=code_of("prepare_model"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Preparing model {wildcards.artifact}"
     shell:

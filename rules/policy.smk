@@ -17,7 +17,7 @@ rule train_policy:
         inputs=inputs_of("train_policy"),
         code=code_of("train_policy"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Training {wildcards.artifact}"
     shell:

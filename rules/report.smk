@@ -17,7 +17,7 @@ rule fit_entropy_law:
         inputs=inputs_of("fit_entropy_law"),
         code=code_of("fit_entropy_law"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Fitting the entropy law"
     shell:
@@ -43,7 +43,7 @@ rule compare_results:
         inputs=inputs_of("compare_results"),
         code=code_of("compare_results"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Comparing arms"
     shell:
@@ -70,7 +70,7 @@ rule render_report:
         inputs=inputs_of("render_report"),
         code=code_of("render_report"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Rendering the report"
     shell:

@@ -17,7 +17,7 @@ rule label_rollouts:
         inputs=inputs_of("label_rollouts"),
         code=code_of("label_rollouts"),
         work=WORK,
-        lock=LOCK,
+        environment=graph.config.environment,
     message:
         "Labelling {wildcards.artifact}"
     shell:

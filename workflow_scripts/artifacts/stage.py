@@ -1,7 +1,7 @@
 """The stage contract, once: every stage module is `run_stage(name, build, argv)` around its own `build(stage)`.
 
     python -m workflow_scripts.stages.train_policy --spec JSON --output results/policies/NAME-KEY/manifest.json \\
-        --work results/work --input policy=results/models/base-KEY/manifest.json --lock envs/cpu.txt
+        --work results/work --input policy=results/models/base-KEY/manifest.json
 
 1. The key in the output path must be the digest of the spec, and the code that runs must be the code that the spec
    names: an edit while the job was queued stops it.
@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 
 from workflow_scripts.artifacts.errors import StageError
-from workflow_scripts.artifacts.fingerprint import fingerprint, stage_libraries
+from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, stage_libraries
 from workflow_scripts.artifacts.keys import canonical_json, digest, file_digest, key
 from workflow_scripts.artifacts.manifest import read_json, write_json
 from workflow_scripts.artifacts.provenance import Clock, make_provenance
@@ -181,13 +181,14 @@ def _parse(name: str, argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--spec", required=True, help="canonical JSON: stage, config, code, inputs")
     parser.add_argument("--output", required=True, type=Path, help="manifest of the artifact; its path holds the key")
     parser.add_argument("--work", required=True, type=Path, help="root of the work directories")
-    parser.add_argument("--lock", required=True, type=Path, help="lock file of the environment")
+    parser.add_argument("--environment", default="cpu", help="envs/NAME.txt is the lock file (default cpu)")
     parser.add_argument("--input", action="append", default=[], metavar="ROLE=MANIFEST", help="an upstream artifact")
     parser.add_argument("--code", help="fingerprint of the code here, where it was accepted as equal to the spec's")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--minutes", type=float, default=0, help="time budget; 0 means none")
     parser.add_argument("--log", type=Path, help="file for all output; errors also go to the terminal")
     args = parser.parse_args(argv)
+    args.lock = ROOT / "envs" / f"{args.environment}.txt"
     args.input = {role: Path(path) for role, _, path in (item.partition("=") for item in args.input)}
     return args
 

@@ -33,7 +33,7 @@ class Bench:
 
     def run(self, spec, build=None, output=None, **inputs):
         arguments = ["--spec", json.dumps(spec), "--output", str(output or self.output(spec))]
-        arguments += ["--work", str(self.root / "work"), "--lock", str(LOCK)]
+        arguments += ["--work", str(self.root / "work")]
         for role, path in inputs.items():
             arguments += ["--input", f"{role}={path}"]
         return run_stage(STAGE, build or self.build, arguments)
