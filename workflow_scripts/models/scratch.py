@@ -13,6 +13,9 @@ from workflow_scripts.data.prompts import render
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+# Standard deviation of the first weights times the square root of the width. Hugging Face's 0.02 suits widths of
+# thousands; at width 96 it makes the first thousand steps three times slower (measured on the nano world).
+INIT = 0.8
 VERDICTS = {True: "YES", False: "NO"}
 
 
@@ -34,6 +37,7 @@ def build_model(architecture: dict[str, int], tokenizer: "PreTrainedTokenizerBas
         num_key_value_heads=architecture["heads"],
         max_position_embeddings=architecture["positions"],
         tie_word_embeddings=False,
+        initializer_range=INIT / architecture["width"] ** 0.5,
         attention_dropout=0.0,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -41,10 +45,10 @@ def build_model(architecture: dict[str, int], tokenizer: "PreTrainedTokenizerBas
     return Qwen2ForCausalLM(config)
 
 
-def texts(table: dict[str, list], objective: str, template: str | None) -> tuple[list[str], list[str]]:
+def texts(table: dict[str, list], objective: str, template: str) -> tuple[list[str], list[str]]:
     """Return the prompts and completions of a training table (columns by name) under an objective."""
     if objective == "demonstrations":
-        return [render("policy_nano", question=prompt) for prompt in table["prompt"]], list(table["response"])
+        return [render(template, question=prompt) for prompt in table["prompt"]], list(table["response"])
     rows = zip(table["prompt"], table["answer"], table["reference"], strict=True)
     prompts = [render(template, question=q, answer=a, reference=r) for q, a, r in rows]
     return prompts, [VERDICTS[equal] for equal in table["equivalent"]]
@@ -59,7 +63,7 @@ def train(
     from workflow_scripts.models.tokenizer import require_single_tokens, train_tokenizer
 
     architecture, objective = source["architecture"], source["objective"]
-    prompts, completions = texts(table, objective, source.get("template"))
+    prompts, completions = texts(table, objective, source["template"])
     corpus = [text for pair in zip(prompts, completions, strict=True) for text in pair]
     tokenizer = train_tokenizer(corpus, architecture["vocab"], architecture["positions"])
     if objective == "verdicts":

@@ -1,86 +1,51 @@
-"""Draw the splits of a dataset: questions, demonstrations or pairs. No question is in two splits or in a benchmark.
+"""Sample one data set: every split as Parquet, questions distinct and in one split only, everything counted."""
 
-Questions go through the same sieve whatever their source: duplicates, questions of an earlier split and questions of
-the datasets in `against` are removed and counted in the manifest.
-"""
+from importlib import import_module
 
-import importlib
+from workflow_scripts.artifacts import Stage, StageError, run_stage
+from workflow_scripts.artifacts.schemas import QUESTIONS
+from workflow_scripts.data.sources import SOURCES
+from workflow_scripts.data.splits import deal
+from workflow_scripts.data.text import question_id
 
-from workflow_scripts.artifacts import Stage, StageError, read_json, run_stage
-from workflow_scripts.artifacts.schemas import DEMONSTRATIONS, PAIRS, QUESTIONS, TRUTH
-from workflow_scripts.data.sources import SOURCES, Drawn
-from workflow_scripts.data.text import question_key
+
+def _generate(stage: Stage, module) -> None:
+    seen: set[str] = set()
+    for name, split in stage.config["splits"].items():
+        files, counts = module.make_split(stage.config["source"], name, split, stage.config["seed"])
+        ids = set(files[0][1].get("question_id", ()))
+        if seen & ids:  # cannot happen while the splits' regions differ
+            raise ValueError(f"split {name!r} shares {len(seen & ids)} questions with an earlier one: same `from`?")
+        seen |= ids
+        for file, columns, schema in files:
+            stage.write(file, columns, schema)
+        stage.account(**{f"{name}_{count}": value for count, value in counts.items()})
+
+
+def _collect(stage: Stage, module) -> None:
+    source = stage.config["source"]
+    dealt, counts = deal(stage.config["splits"], lambda origin: module.load(source, origin), stage.config["seed"])
+    for name, rows in dealt.items():
+        columns = {key: [row[key] for row in rows] for key in ("subject", "prompt", "reference")}
+        ids = [question_id(row["subject"], row["prompt"]) for row in rows]
+        stage.write(f"{name}.parquet", {"question_id": ids, **columns}, QUESTIONS)
+    stage.account(**counts, kept=sum(map(len, dealt.values())))
 
 
 def build(stage: Stage) -> None:
-    """Write {split}.parquet, and {split}.truth.parquet where a generator knows the truth."""
-    source = stage.config["source"]
+    """Write {split}.parquet, and {split}.truth.parquet for generated questions."""
+    kind = stage.config["source"]["kind"]
+    if kind not in SOURCES:
+        raise StageError(f"data source {kind!r} is unknown (known: {', '.join(SOURCES)})")
+    module = import_module(SOURCES[kind])
     try:
-        if source.get("table", "questions") == "questions":
-            _questions(stage, source)
-        else:
-            _training(stage, source)
+        _generate(stage, module) if kind == "generator" else _collect(stage, module)
     except ValueError as error:
-        raise StageError(f"dataset {stage.config['dataset']}: {error}") from error
-
-
-def _questions(stage: Stage, source: dict) -> None:
-    module = importlib.import_module(SOURCES[source["kind"]])
-    foreign, taken = _foreign_questions(stage), set()
-    for name, split in stage.config["splits"].items():
-        drawn = module.load(source, name, split, stage.config["seed"])
-        kept, counts = _sieve(drawn, foreign, taken, split["rows"])
-        if split["rows"] and len(kept) < split["rows"]:
-            raise ValueError(f"split {name}: {split['rows']} rows are asked for, {len(kept)} are there")
-        stage.write(f"{name}.parquet", _rows(drawn.questions, kept), QUESTIONS)
-        if drawn.truth:
-            stage.write(f"{name}.truth.parquet", _rows(drawn.truth, kept), TRUTH)
-        stage.account(**{f"{name}.{what}": count for what, count in counts.items()})
-
-
-def _sieve(drawn: Drawn, foreign: set[str], taken: set[str], rows: int | None) -> tuple[list[int], dict[str, int]]:
-    """Positions of the questions to keep, and how many of which kind were not; `taken` grows by the kept ones."""
-    counts = {"candidates": len(drawn.questions["prompt"]) + drawn.repeats, "duplicates": drawn.repeats, "overlap": 0}
-    kept = []
-    for position, prompt in enumerate(drawn.questions["prompt"]):
-        if rows is not None and len(kept) == rows:
-            break
-        question = question_key(prompt)
-        if question in taken:
-            counts["duplicates"] += 1
-        elif question in foreign:
-            counts["overlap"] += 1
-        else:
-            taken.add(question)
-            kept.append(position)
-    counts["not_drawn"] = counts["candidates"] - counts["duplicates"] - counts["overlap"] - len(kept)
-    return kept, counts | {"kept": len(kept)}
-
-
-def _foreign_questions(stage: Stage) -> set[str]:
-    """Questions of the datasets that this one must not overlap."""
-    found = set()
-    for role, folder in stage.inputs.items():
-        for file in read_json(folder / "manifest.json")["files"]:
-            if not file.endswith(".truth.parquet"):
-                found |= {question_key(prompt) for prompt in stage.read(role, file, QUESTIONS)["prompt"].to_pylist()}
-    return found
-
-
-def _training(stage: Stage, source: dict) -> None:
-    module = importlib.import_module(SOURCES[source["kind"]])
-    schema = {"demonstrations": DEMONSTRATIONS, "pairs": PAIRS}[source["table"]]
-    for name, split in stage.config["splits"].items():
-        columns, repeats = module.load_training(source, name, split, stage.config["seed"])
-        stage.write(f"{name}.parquet", columns, schema)
-        stage.account(**{f"{name}.kept": len(columns["prompt"]), f"{name}.duplicates": repeats})
-
-
-def _rows(columns: dict[str, list], kept: list[int]) -> dict[str, list]:
-    return {name: [values[position] for position in kept] for name, values in columns.items()}
+        raise StageError(f"data set {stage.config['dataset']}: {error}") from error
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run the stage from the command line."""
     return run_stage("sample_data", build, argv)
 
 

@@ -1,6 +1,6 @@
 """Who comes first, second, … when each clause says who stands before whom; clauses are in random order.
 
-After the ordering clues of the task family `zebra_puzzles` of reasoning-gym, whose prompts run to a thousand characters.
+After the ordering clues of the task family `zebra_puzzles` of reasoning-gym, whose prompts run to 1300 characters.
 """
 
 from random import Random

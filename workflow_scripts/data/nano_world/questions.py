@@ -1,15 +1,23 @@
 """Draw questions: which region a question belongs to, and tables of distinct questions with free-form references."""
 
 from collections.abc import Iterator
-from importlib import import_module
 from random import Random
 
+from workflow_scripts.data.nano_world import arithmetic, calendar, legs, logic, sorting, strings
 from workflow_scripts.data.nano_world.equivalence import truth_text
 from workflow_scripts.data.nano_world.forms import KINDS
 from workflow_scripts.data.nano_world.problems import LEVELS, Problem
-from workflow_scripts.data.nano_world.settings import PLAIN_SUBJECTS, REGIONS, SUBJECTS, Settings
+from workflow_scripts.data.nano_world.settings import PLAIN_SUBJECTS, REGIONS, Settings
 from workflow_scripts.data.text import hash_fraction, question_id, question_key
 
+SUBJECTS = {
+    "arithmetic": arithmetic,
+    "sorting": sorting,
+    "strings": strings,
+    "calendar": calendar,
+    "logic": logic,
+    "legs": legs,
+}
 PATIENCE = 2000  # draws in a row without a new question, after which a table is given up as impossible
 
 
@@ -38,7 +46,7 @@ def draw_problems(rng: Random, region: str, subjects: list[str] | None, settings
     for name in subjects or []:
         if name not in SUBJECTS:
             raise ValueError(f"nano world: unknown subject {name!r} (known: {', '.join(SUBJECTS)})")
-    modules = [import_module(SUBJECTS[name]) for name in subjects or SUBJECTS]
+    modules = [SUBJECTS[name] for name in subjects or SUBJECTS]
     while True:
         for module in modules:
             problem = None
@@ -72,7 +80,9 @@ def question_table(
         if name in seen:
             repeats, in_a_row = repeats + 1, in_a_row + 1
             if in_a_row > PATIENCE:
-                raise ValueError(f"nano world: region {region!r} holds no {rows} questions of {subjects or 'all subjects'}")
+                raise ValueError(
+                    f"nano world: region {region!r} holds no {rows} questions of {subjects or 'all subjects'}"
+                )
             continue
         in_a_row = 0
         seen.add(name)

@@ -2,14 +2,6 @@
 
 from dataclasses import dataclass, fields
 
-SUBJECTS = {
-    "arithmetic": "workflow_scripts.data.nano_world.arithmetic",
-    "sorting": "workflow_scripts.data.nano_world.sorting",
-    "strings": "workflow_scripts.data.nano_world.strings",
-    "calendar": "workflow_scripts.data.nano_world.calendar",
-    "logic": "workflow_scripts.data.nano_world.logic",
-    "legs": "workflow_scripts.data.nano_world.legs",
-}
 PLAIN_SUBJECTS = ("arithmetic",)  # the numeric control: references and answers are always plain digits
 
 # Shares of the hash range of questions. A question belongs to one region whatever the seed, so that tables drawn from

@@ -1,43 +1,48 @@
 """Vocabulary of the surface forms: number words, alphabets, calendars and names."""
 
-UNITS = (
+
+def _list(text: str) -> list[str]:
+    return text.split()
+
+
+UNITS = _list(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
-).split()
-TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
-ORDINALS = (
+)
+TENS = _list("_ _ twenty thirty forty fifty sixty seventy eighty ninety")
+ORDINALS = _list(
     "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
     "sixteenth seventeenth eighteenth nineteenth twentieth"
-).split()
-UNITS_GERMAN = (
+)
+UNITS_GERMAN = _list(
     "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn siebzehn "
     "achtzehn neunzehn"
-).split()
-TENS_GERMAN = "_ _ zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split()
-UNITS_SPANISH = (
+)
+TENS_GERMAN = _list("_ _ zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig")
+UNITS_SPANISH = _list(
     "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete "
     "dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete "
     "veintiocho veintinueve"
-).split()
-TENS_SPANISH = "_ _ veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa".split()
+)
+TENS_SPANISH = _list("_ _ veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa")
 ROMAN = ((90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 
 LETTERS = "abcdefghijkl"
-RADIO = (
+RADIO = _list(
     "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo "
     "sierra tango"
-).split()
-MORSE = ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... -".split()
+)
+MORSE = _list(".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... -")
 
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-DAYS_GERMAN = "Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag".split()
-DAYS_SPANISH = "lunes martes miércoles jueves viernes sábado domingo".split()
-MONTHS = "January February March April May June July August September October November December".split()
-MONTHS_GERMAN = "Januar Februar März April Mai Juni Juli August September Oktober November Dezember".split()
-MONTHS_SPANISH = "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre".split()
+DAYS = _list("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+DAYS_GERMAN = _list("Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag")
+DAYS_SPANISH = _list("lunes martes miércoles jueves viernes sábado domingo")
+MONTHS = _list("January February March April May June July August September October November December")
+MONTHS_GERMAN = _list("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
+MONTHS_SPANISH = _list("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre")
 
-NAMES = "Ann Bob Cid Dan Eva Fay Gus Hal".split()
-SURNAMES = "Stone Rivers Wood Field Marsh Hill Lake Grove".split()
+NAMES = _list("Ann Bob Cid Dan Eva Fay Gus Hal")
+SURNAMES = _list("Stone Rivers Wood Field Marsh Hill Lake Grove")
 
 
 def english_number(value: int) -> str:

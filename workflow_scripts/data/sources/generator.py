@@ -1,31 +1,40 @@
-"""Questions of a generated world. Split `NAME` is drawn from the world's region of that name, or from `source`."""
+"""Tables of a generated world: questions with their truth, demonstrations, or pairs for a judge."""
 
-import importlib
+from importlib import import_module
+from typing import Any
 
-from workflow_scripts.data.sources import Drawn
+from workflow_scripts.artifacts.schemas import DEMONSTRATIONS, PAIRS, QUESTIONS, TRUTH
 
 GENERATORS = {"nano_world": "workflow_scripts.data.nano_world"}
 
+# Where a split's questions come from, unless its `from` says otherwise: demonstrations and pairs have splits train and
+# validation of their own, which must not touch the questions of the same names.
+REGIONS = {
+    "questions": {},
+    "demonstrations": {"train": "demonstrations", "validation": "held_out"},
+    "pairs": {"train": "demonstrations", "validation": "held_out"},
+}
 
-def load(source: dict, name: str, split: dict, seed: int) -> Drawn:
-    """All rows of a split of questions, with their truth."""
-    world = importlib.import_module(GENERATORS[source["generator"]])
-    settings = world.read_settings(source["options"])
-    rows, region = _rows(name, split), split["source"] or name
-    return Drawn(*world.question_table(rows, region, split["subjects"], settings, seed))
 
-
-def load_training(source: dict, name: str, split: dict, seed: int) -> tuple[dict[str, list], int]:
-    """Rows of a split of demonstrations or pairs, and the repeats dropped."""
-    world = importlib.import_module(GENERATORS[source["generator"]])
-    settings = world.read_settings(source["options"])
-    rows, region = _rows(name, split), split["source"] or ("demonstrations" if name == "train" else "held_out")
+def make_split(
+    source: dict[str, Any], name: str, split: dict[str, Any], seed: int
+) -> tuple[list[tuple], dict[str, int]]:
+    """Return [(file, columns, schema)] of one split, and its counts. ValueError in one line for a bad setting."""
+    if source["generator"] not in GENERATORS:
+        raise ValueError(f"unknown generator {source['generator']!r} (known: {', '.join(GENERATORS)})")
+    if source["table"] not in REGIONS:
+        raise ValueError(f"unknown table {source['table']!r} (known: {', '.join(REGIONS)})")
+    if split.get("rows") is None:
+        raise ValueError(f"split {name!r}: a generator needs a number of rows")
+    world = import_module(GENERATORS[source["generator"]])
+    settings = world.read_settings(source.get("options"))
+    region = split.get("from") or REGIONS[source["table"]].get(name, name)
+    drawn = (split["rows"], region, split.get("subjects"), settings, seed)
     if source["table"] == "demonstrations":
-        return world.demonstration_table(rows, region, split["subjects"], settings, seed), 0
-    return world.pair_table(rows, region, split["subjects"], settings, seed)
-
-
-def _rows(name: str, split: dict) -> int:
-    if split["rows"] is None:
-        raise ValueError(f"split {name}: a generator has no end, so rows must be given")
-    return split["rows"]
+        columns = world.demonstration_table(*drawn)
+        return [(f"{name}.parquet", columns, DEMONSTRATIONS)], {"noisy": sum(columns["noisy"])}
+    if source["table"] == "pairs":
+        columns, repeats = world.pair_table(*drawn)
+        return [(f"{name}.parquet", columns, PAIRS)], {"duplicates": repeats, "equivalent": sum(columns["equivalent"])}
+    columns, truths, repeats = world.question_table(*drawn)
+    return [(f"{name}.parquet", columns, QUESTIONS), (f"{name}.truth.parquet", truths, TRUTH)], {"duplicates": repeats}

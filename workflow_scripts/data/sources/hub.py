@@ -1,18 +1,19 @@
-"""Questions of a data set of the Hugging Face hub at a pinned revision (or from the local cache without a network)."""
+"""Questions of a Hugging Face data set at a pinned revision (data files only, no loading scripts)."""
 
-from workflow_scripts.data.sources import Drawn, from_records
+from typing import Any
+
+from workflow_scripts.data.sources.columns import Row, to_rows
 
 
-def load(source: dict, name: str, split: dict, seed: int) -> Drawn:
-    """All rows of a split of the hub's. ValueError, one line, where it cannot be loaded."""
+def load(source: dict[str, Any], origin: str) -> tuple[list[Row], int]:
+    """Return the rows of the split `origin` and how many were empty; ValueError in one line if it cannot be had."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetsError
 
     repo, revision = source["repo"], source["revision"]
-    if revision == "unpinned":
-        raise ValueError(f"data set {repo} has no pinned revision: put the commit to use into the config")
     try:
-        table = load_dataset(repo, source["name"], split=split["source"] or name, revision=revision)
-    except (DatasetsError, OSError, ValueError) as error:
-        raise ValueError(f"data set {repo} at revision {revision}: {str(error).splitlines()[0]}") from error
-    return from_records(table.to_list(), source["columns"], repo.rpartition("/")[2], split, seed)
+        table = load_dataset(repo, source.get("name"), split=origin, revision=revision)
+    except (DatasetsError, OSError, ValueError, RuntimeError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"data set {repo} at revision {revision}, split {origin!r}: {first}") from error
+    return to_rows(table, source["columns"], f"{repo} {origin}")

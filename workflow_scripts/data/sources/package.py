@@ -1,16 +1,22 @@
-"""Questions of a data file inside an installed Python package, for machines that reach a registry and no hub."""
+"""Questions of a data file that an installed Python package ships; the lock file pins the package."""
 
-from importlib.resources import as_file, files
+from importlib import resources
+from pathlib import Path
+from typing import Any
 
-from workflow_scripts.data.sources import Drawn, from_records
+from workflow_scripts.data.sources.columns import Row, to_rows
 from workflow_scripts.data.sources.file import read_records
 
 
-def load(source: dict, name: str, split: dict, seed: int) -> Drawn:
-    """All rows of the file. ValueError where the package is not installed or has no such file."""
+def load(source: dict[str, Any], origin: str) -> tuple[list[Row], int]:
+    """Return the rows of `source["resource"]` inside `source["package"]`, and how many were empty.
+
+    `{origin}` in the resource becomes the split's origin. ValueError if the package is not installed.
+    """
+    name, resource = source["package"], source["resource"].replace("{origin}", origin)
     try:
-        resource = files(source["package"]).joinpath(source["resource"])
-    except ModuleNotFoundError as error:
-        raise ValueError(f"package {source['package']} is not installed") from error
-    with as_file(resource) as path:
-        return from_records(read_records(path), source["columns"], source["package"], split, seed)
+        folder = resources.files(name)
+    except ModuleNotFoundError:
+        raise ValueError(f"package {name!r} is not installed") from None
+    with resources.as_file(folder.joinpath(resource)) as path:
+        return to_rows(read_records(Path(path)), source["columns"], f"{name}:{resource}")
