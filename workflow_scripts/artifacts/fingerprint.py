@@ -22,6 +22,9 @@ SCHEMAS = f"{PACKAGE}.artifacts.schemas"
 # Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
 INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.serving")
 
+# Files beside the code that a stage reads.
+RESOURCES = {"render_report": "analysis/templates/*"}
+
 # stage -> (path of a name inside its config, file of the registry, its variable)
 _TRAINER = (
     ("loss.name", "rl/losses/__init__.py", "LOSSES"),
@@ -49,7 +52,7 @@ def fingerprint(stage: str, config: dict, lock: Path) -> str:
     parts = {
         "modules": {name: _tree_digest(_path(name)) for name in modules},
         "schemas": {name: _schema_digest(name) for name in schemas},
-        "templates": {name: file_digest(TEMPLATES / f"{name}.txt") for name in sorted(_templates(config))},
+        "templates": {path.name: file_digest(path) for path in _read_files(stage, config)},
         "libraries": {name: pins[name] for name in sorted(libraries | {"pyarrow"}) if name in pins},
     }
     return digest(canonical_json(parts))
@@ -97,6 +100,15 @@ def _registry(path: Path, variable: str) -> dict[str, str]:
         if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
             return ast.literal_eval(node.value)
     raise ValueError(f"{path.name}: no registry {variable}")
+
+
+def _read_files(stage: str, config: dict) -> list[Path]:
+    """Prompt templates that the config names, and the files beside the code."""
+    named = [TEMPLATES / f"{name}.txt" for name in sorted(_templates(config))]
+    if missing := [path for path in named if not path.is_file()]:
+        names = ", ".join(sorted(path.stem for path in TEMPLATES.glob("*.txt")))
+        raise ValueError(f"template: {missing[0].stem!r} is not one of {names}")
+    return named + (sorted((ROOT / PACKAGE).glob(RESOURCES[stage])) if stage in RESOURCES else [])
 
 
 def _templates(value) -> set[str]:

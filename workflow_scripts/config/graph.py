@@ -251,11 +251,10 @@ class Graph:
         slice_ = {
             "arms": self._arms(),
             "baselines": self._baselines(),
-            "benchmarks": sorted(self.config.benchmarks),
             "claims": self.claims,
             **_plain(self.config, "control_subjects", "ood_subjects"),
         }
-        inputs = self._policies() | self._grades() | self._audits() | {"law": self.law()}
+        inputs = self._policies() | self._grades() | self._audits()
         return self._artifact("compare_results", "comparison", slice_, **inputs)
 
     def _baselines(self) -> list[dict]:
@@ -283,7 +282,7 @@ class Graph:
             "studies": {name: study.title for name, study in self.config.studies.items()},
             "arms": self._arms(),
             "baselines": self._baselines(),
-            "benchmarks": sorted(self.config.benchmarks),
+            **_plain(self.config, "control_subjects", "ood_subjects"),
             "settings": _plain(self.config, "algorithms", "entropy", "rewards", "validation", "benchmarks"),
         }
         inputs = {"law": self.law(), "comparison": self.comparison()} | self._policies() | self._grades()
