@@ -72,7 +72,9 @@ def train(
     answers = {text: encode_answer(tokenizer, text) for text in dict.fromkeys(completions)}
     examples = [(encoded[p], answers[c]) for p, c in zip(prompts, completions, strict=True)]
     model = build_model(architecture, tokenizer, seed)
-    return model, tokenizer, fit(model, examples, **source["training"], seed=seed, stage=stage)
+    training = dict(source["training"])
+    training["warmup"] = round(training["warmup"] * training["steps"])  # the config gives a share of the steps
+    return model, tokenizer, fit(model, examples, **training, seed=seed, stage=stage)
 
 
 def prepare(stage: Stage, source: dict[str, Any], seed: int) -> None:

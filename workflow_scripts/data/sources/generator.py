@@ -7,7 +7,7 @@ from workflow_scripts.artifacts.schemas import DEMONSTRATIONS, PAIRS, QUESTIONS,
 
 GENERATORS = {"nano_world": "workflow_scripts.data.nano_world"}
 
-# Where a split's questions come from, unless its `from` says otherwise: demonstrations and pairs have splits train and
+# Where a split's questions come from, unless its `source` says otherwise: demonstrations and pairs have splits train and
 # validation of their own, which must not touch the questions of the same names.
 REGIONS = {
     "questions": {},
@@ -28,7 +28,7 @@ def make_split(
         raise ValueError(f"split {name!r}: a generator needs a number of rows")
     world = import_module(GENERATORS[source["generator"]])
     settings = world.read_settings(source.get("options"))
-    region = split.get("from") or REGIONS[source["table"]].get(name, name)
+    region = split.get("source") or REGIONS[source["table"]].get(name, name)
     drawn = (split["rows"], region, split.get("subjects"), settings, seed)
     if source["table"] == "demonstrations":
         columns = world.demonstration_table(*drawn)
