@@ -27,7 +27,7 @@ WORK = f"{RESULTS}/work"
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 STAGE = (
     "{resources.launcher} workflow_scripts.stages.{params.stage} --spec {params.spec:q} --output {output.manifest:q}"
-    " --work {params.work:q} --environment {params.environment} {params.inputs} {params.code} --threads {threads}"
+    " --work {params.work:q} --environment {params.environment} {params.inputs} --threads {threads}"
     " --minutes {resources.runtime} --log {log:q}"
 )
 
@@ -86,16 +86,6 @@ def inputs_of(stage):
         return " ".join(f"--input {role}={RESULTS}/{a.manifest}" for role, a in inputs.items())
 
     return options
-
-
-def code_of(stage):
-    """Params function: names the code as it stands where it was accepted as equal to the spec's."""
-
-    def option(wildcards):
-        artifact = artifact_of(stage, wildcards)
-        return "" if artifact.code == artifact.here else f"--code {artifact.here}"
-
-    return option
 
 
 def manifests_of(stage):

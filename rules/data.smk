@@ -15,7 +15,6 @@ rule sample_data:
         stage="sample_data",
         spec=spec_of("sample_data"),
         inputs=inputs_of("sample_data"),
-        code=code_of("sample_data"),
         work=WORK,
         environment=graph.config.environment,
     message:

@@ -17,7 +17,6 @@ rule sample_answers:
         stage="sample_answers",
         spec=spec_of("sample_answers"),
         inputs=inputs_of("sample_answers"),
-        code=code_of("sample_answers"),
         work=WORK,
         environment=graph.config.environment,
     message:
@@ -45,7 +44,6 @@ rule grade_answers:
         stage="grade_answers",
         spec=spec_of("grade_answers"),
         inputs=inputs_of("grade_answers"),
-        code=code_of("grade_answers"),
         work=WORK,
         environment=graph.config.environment,
     message:

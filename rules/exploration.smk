@@ -15,7 +15,6 @@ rule explore_policy:
         stage="explore_policy",
         spec=spec_of("explore_policy"),
         inputs=inputs_of("explore_policy"),
-        code=code_of("explore_policy"),
         work=WORK,
         environment=graph.config.environment,
     message:

@@ -17,7 +17,6 @@ rule distill_judge:
         stage="distill_judge",
         spec=spec_of("distill_judge"),
         inputs=inputs_of("distill_judge"),
-        code=code_of("distill_judge"),
         work=WORK,
         environment=graph.config.environment,
     message:
@@ -45,7 +44,6 @@ rule audit_judge:
         stage="audit_judge",
         spec=spec_of("audit_judge"),
         inputs=inputs_of("audit_judge"),
-        code=code_of("audit_judge"),
         work=WORK,
         environment=graph.config.environment,
     message:

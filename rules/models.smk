@@ -15,7 +15,6 @@ rule prepare_model:
         stage="prepare_model",
         spec=spec_of("prepare_model"),
         inputs=inputs_of("prepare_model"),
-        code=code_of("prepare_model"),
         work=WORK,
         environment=graph.config.environment,
     message:

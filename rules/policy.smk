@@ -15,7 +15,6 @@ rule train_policy:
         stage="train_policy",
         spec=spec_of("train_policy"),
         inputs=inputs_of("train_policy"),
-        code=code_of("train_policy"),
         work=WORK,
         environment=graph.config.environment,
     message:

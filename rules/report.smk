@@ -15,7 +15,6 @@ rule fit_entropy_law:
         stage="fit_entropy_law",
         spec=spec_of("fit_entropy_law"),
         inputs=inputs_of("fit_entropy_law"),
-        code=code_of("fit_entropy_law"),
         work=WORK,
         environment=graph.config.environment,
     message:
@@ -41,7 +40,6 @@ rule compare_results:
         stage="compare_results",
         spec=spec_of("compare_results"),
         inputs=inputs_of("compare_results"),
-        code=code_of("compare_results"),
         work=WORK,
         environment=graph.config.environment,
     message:
@@ -68,7 +66,6 @@ rule render_report:
         stage="render_report",
         spec=spec_of("render_report"),
         inputs=inputs_of("render_report"),
-        code=code_of("render_report"),
         work=WORK,
         environment=graph.config.environment,
     message:

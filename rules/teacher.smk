@@ -15,7 +15,6 @@ rule label_rollouts:
         stage="label_rollouts",
         spec=spec_of("label_rollouts"),
         inputs=inputs_of("label_rollouts"),
-        code=code_of("label_rollouts"),
         work=WORK,
         environment=graph.config.environment,
     message:

@@ -17,8 +17,8 @@ CODE = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "tests/confi
 class Project:
     """One project folder; `plan` says what would run, `run` runs it."""
 
-    def __init__(self, root: Path, config: str = "tests/configs/micro.yaml"):
-        self.root, self.config = root, root / config
+    def __init__(self, root: Path, config: str = "tests/configs/micro.yaml", source: Path = ROOT):
+        self.root, self.config, self.source = root, root / config, source
 
     @classmethod
     def copy(cls, source: Path, target: Path) -> "Project":

@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 
 import pyarrow as pa
 
+from workflow_scripts.artifacts.accepted import Accepted
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, stage_libraries
 from workflow_scripts.artifacts.keys import canonical_json, digest, file_digest, key
@@ -154,7 +155,8 @@ def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
         raise StageError(
             f"{args.output}: the spec has key {key(spec)}: config or code changed while the job was queued"
         )
-    if fingerprint(name, spec["config"], args.lock) != (args.code or spec["code"]):
+    here = fingerprint(name, spec["config"], args.lock)
+    if Accepted(args.work.parent / "accepted.json").name_of(name, here) != spec["code"]:
         raise StageError(f"{args.output}: the code of {name} changed while the job was queued")
     return spec, identity
 
@@ -183,7 +185,6 @@ def _parse(name: str, argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--work", required=True, type=Path, help="root of the work directories")
     parser.add_argument("--environment", default="cpu", help="envs/NAME.txt is the lock file (default cpu)")
     parser.add_argument("--input", action="append", default=[], metavar="ROLE=MANIFEST", help="an upstream artifact")
-    parser.add_argument("--code", help="fingerprint of the code here, where it was accepted as equal to the spec's")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--minutes", type=float, default=0, help="time budget; 0 means none")
     parser.add_argument("--log", type=Path, help="file for all output; errors also go to the terminal")
