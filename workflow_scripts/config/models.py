@@ -80,8 +80,9 @@ class SupervisedTraining(Strict):
     steps: PositiveInt
     batch: PositiveInt
     lr: PositiveFloat
-    warmup: Share = Field(0.05, description="share of the steps with a rising learning rate")
+    warmup: Share = Field(0.02, description="share of the steps with a rising learning rate")
     weight_decay: NonNegative = 0.0
+    prompt_weight: NonNegative = Field(0.0, description="weight of predicting the prompt, beside the completion")
 
 
 class ScratchModel(Strict):

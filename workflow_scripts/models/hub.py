@@ -15,6 +15,8 @@ def prepare(stage: Stage, source: dict[str, Any], seed: int) -> None:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     repo, revision = source["repo"], source["revision"]
+    if revision == "unpinned":
+        raise StageError(f"model {repo} has no pinned revision: put the commit to use into the config")
     target = stage.out / "model"
     try:
         snapshot_download(repo, revision=revision, allow_patterns=PATTERNS, local_dir=target)

@@ -1,4 +1,8 @@
-"""Supervised fine-tuning: cross-entropy on the completion's tokens only.
+"""Supervised fine-tuning: cross-entropy on the completion's tokens and, where asked for, on the prompt's.
+
+A verdict is one bit per example. A network that starts from nothing learns what the forms of a value have in common
+far sooner when it also predicts the prompt, in which question, answer and reference follow each other: the part that
+pre-training plays for a large model.
 
 One loop trains the base policy, the teacher, the judge base and the distilled judge. It is deterministic on CPU (same
 examples, settings and seed: same weights to the bit) and resumes exactly from its checkpoint: the order of examples is
@@ -71,6 +75,14 @@ def completion_logits(
     return model.lm_head(hidden[:, :-1][mask[:, 1:]]).float(), tokens[:, 1:][mask[:, 1:]]
 
 
+def prompt_mask(examples: list[Example]) -> "torch.Tensor":
+    """Return the mask (B, T) bool of the prompt tokens in what `collate` makes of the examples."""
+    import torch
+
+    width = max(len(prompt) + len(completion) for prompt, completion in examples)
+    return torch.arange(width) < torch.tensor([[len(prompt)] for prompt, _ in examples])
+
+
 def fit(
     model: "PreTrainedModel",
     examples: list[Example],
@@ -81,12 +93,15 @@ def fit(
     warmup: int,
     weight_decay: float,
     seed: int,
+    prompt_weight: float = 0.0,
     stage: Any = None,
 ) -> dict[str, list]:
     """Train `model` in place for `steps` batches and return the columns of a TRAINING table, one row per step.
 
-    AdamW (0.9, 0.95), gradient norm clipped at 1. With a stage, progress is shown and a checkpoint is kept in
-    `stage.checkpoints`, from which an interrupted run goes on bit for bit. ValueError if there are no examples.
+    The loss is the cross-entropy of the completion's tokens plus `prompt_weight` times that of the prompt's; the table
+    holds the first part. AdamW (0.9, 0.95), gradient norm clipped at 1. With a stage, progress is shown and a
+    checkpoint is kept in `stage.checkpoints`, from which an interrupted run goes on bit for bit. ValueError if there
+    are no examples.
     """
     import torch
 
@@ -106,7 +121,7 @@ def fit(
         rate = learning_rate(step, steps=steps, lr=lr, warmup=warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        loss, norm, tokens = _update(model, optimizer, [examples[index] for index in batches[step]])
+        loss, norm, tokens = _update(model, optimizer, [examples[index] for index in batches[step]], prompt_weight)
         for column, value in zip(COLUMNS, (step + 1, loss, norm, rate, tokens), strict=True):
             rows[column].append(value)
         if stage is None:
@@ -125,18 +140,22 @@ def fit(
 
 
 def _update(
-    model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", examples: list[Example]
+    model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", examples: list[Example], prompt_weight: float
 ) -> tuple[float, float, int]:
     import torch
 
-    tokens, mask = collate(examples)
-    logits, targets = completion_logits(model, tokens, mask)
-    loss = torch.nn.functional.cross_entropy(logits, targets)
+    tokens, completion = collate(examples)
+    prompt = prompt_mask(examples) if prompt_weight else torch.zeros_like(completion)
+    logits, targets = completion_logits(model, tokens, completion | prompt)
+    losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
+    is_prompt = prompt[:, 1:][(completion | prompt)[:, 1:]]
+    loss = losses[~is_prompt].mean()
+    total = loss + prompt_weight * losses[is_prompt].mean() if prompt_weight else loss
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    total.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
-    return loss.item(), norm.item(), len(targets)
+    return loss.item(), norm.item(), int((~is_prompt).sum())
 
 
 def _save(path: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", rows: dict[str, list]) -> None:
