@@ -16,8 +16,9 @@ def deal(
     """Return the rows of every split, sorted by question, and the counts for the manifest.
 
     Splits with one origin get different questions of it, in an order that depends on seed and question alone; the
-    best protected split (`protection_order`) draws first. Questions in `taken` (question keys of other data
-    sets) and those that another origin's split already has are dropped and counted. ValueError if an origin has fewer rows than its splits ask for.
+    best protected split (`protection_order`) draws first. Questions in `taken` (question keys of other data sets)
+    and those that another origin's split already has are dropped and counted. ValueError if an origin has fewer rows
+    than its splits ask for.
     """
     pools: dict[str, list[Row]] = {}
     counts = {"loaded": 0, "empty": 0, "duplicates": 0, "overlap": 0, "unused": 0}

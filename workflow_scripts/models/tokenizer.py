@@ -1,8 +1,9 @@
 """A byte-level BPE tokenizer trained on the pipeline's own text, with a chat template.
 
 Any text is representable (256 bytes are the alphabet). The pre-tokenizer keeps a word with its leading space together,
-numbers of up to two digits apart from everything else, and every space before them as a token of its own, so that a
-number is the same token wherever it stands. Which words and numbers become single tokens is decided by frequency.
+numbers of up to two digits with their sign, and every space before them as a token of its own, so that a number is the
+same token wherever it stands and "+4" is one operation. Which words and numbers become single tokens is decided by
+frequency.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
-_PIECES = r" ?\p{L}+|\p{N}{1,2}|\n|\s|[^\s\p{L}\p{N}]+"
+_PIECES = r" ?\p{L}+|[+-]?\p{N}{1,2}|\n|\s|[^\s\p{L}\p{N}]+"
 # No system turn and no end token after a user turn: in sequences of about twenty tokens each one counts.
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message.role == 'user' %}" + USER + "{{ message.content }}"

@@ -54,7 +54,7 @@ def demonstration_table(
     rng = Random(f"demonstrations {region} {seed}")
     names = ("question_id", "subject", "prompt", "response", "style", "noisy")
     columns: dict[str, list] = {name: [] for name in names}
-    for problem, _ in zip(draw_problems(rng, region, subjects, settings), range(rows), strict=False):
+    for problem, _ in zip(draw_problems(rng, region, subjects, settings.lesson_shares), range(rows), strict=False):
         row = (question_id(problem.subject, problem.prompt), problem.subject, problem.prompt)
         for name, value in zip(names, (*row, *demonstrate(problem, settings, rng)), strict=True):
             columns[name].append(value)

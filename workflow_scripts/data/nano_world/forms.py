@@ -1,7 +1,7 @@
 """Kinds of values, and the surface forms in which a reference or an answer may state them.
 
 A rule that normalises text can read the plain forms (digits, English number words, capitals, a trailing full stop). The
-others need knowledge: roman numerals, German and Spanish words, spelling alphabets, surnames, phrases. They are what
+others need knowledge: roman numerals, German words, spelling alphabets, surnames, phrases. They are what
 makes references free-form: a small network learns them from examples, a rule never does.
 """
 
@@ -44,18 +44,17 @@ def _tens(value: int) -> str:
 
 NUMBER = Kind(
     name="number",
-    size=50,
+    size=31,
     forms={
         "digits": str,
         "english": words.english_number,
         "tens": _tens,
         "roman": words.roman_number,
         "german": words.german_number,
-        "spanish": words.spanish_number,
     },
     canonical="digits",
     second="english",
-    references={"digits": 0.52, "english": 0.05, "tens": 0.12, "roman": 0.11, "german": 0.10, "spanish": 0.10},
+    references={"digits": 0.52, "english": 0.05, "tens": 0.16, "roman": 0.14, "german": 0.13},
 )
 
 LETTER = Kind(
@@ -66,17 +65,16 @@ LETTER = Kind(
         "capital": lambda v: words.LETTERS[v].upper(),
         "named": lambda v: f"letter {words.LETTERS[v]}",
         "radio": lambda v: words.RADIO[v],
-        "morse": lambda v: words.MORSE[v],
         "place": lambda v: f"the {words.ORDINALS[v]} of the alphabet",
     },
     canonical="plain",
     second="named",
-    references={"plain": 0.52, "capital": 0.05, "named": 0.04, "radio": 0.14, "morse": 0.12, "place": 0.13},
+    references={"plain": 0.52, "capital": 0.05, "named": 0.04, "radio": 0.21, "place": 0.18},
     cyclic=True,
 )
 
 
-def _calendar(name: str, english: list[str], german: list[str], spanish: list[str], unit: str) -> Kind:
+def _calendar(name: str, english: list[str], german: list[str], unit: str) -> Kind:
     return Kind(
         name=name,
         size=len(english),
@@ -85,18 +83,17 @@ def _calendar(name: str, english: list[str], german: list[str], spanish: list[st
             "dotted": lambda v: f"{english[v][:3]}.",
             "long": lambda v: f"It is {english[v][:3]}",
             "german": lambda v: german[v],
-            "spanish": lambda v: spanish[v],
             "place": lambda v: f"the {words.ORDINALS[v]} {unit}",
         },
         canonical="short",
         second="long",
-        references={"short": 0.50, "dotted": 0.06, "long": 0.04, "german": 0.13, "spanish": 0.13, "place": 0.14},
+        references={"short": 0.50, "dotted": 0.06, "long": 0.04, "german": 0.22, "place": 0.18},
         cyclic=True,
     )
 
 
-WEEKDAY = _calendar("weekday", words.DAYS, words.DAYS_GERMAN, words.DAYS_SPANISH, "day of the week")
-MONTH = _calendar("month", words.MONTHS, words.MONTHS_GERMAN, words.MONTHS_SPANISH, "month of the year")
+WEEKDAY = _calendar("weekday", words.DAYS, words.DAYS_GERMAN, "day of the week")
+MONTH = _calendar("month", words.MONTHS, words.MONTHS_GERMAN, "month of the year")
 
 NAME = Kind(
     name="name",
@@ -108,12 +105,11 @@ NAME = Kind(
         "called": lambda v: f"the one called {words.NAMES[v]}",
         "full": lambda v: f"{words.NAMES[v]} {words.SURNAMES[v]}",
         "family": lambda v: f"Dr {words.SURNAMES[v]}",
-        "initials": lambda v: f"{words.NAMES[v][0]}. {words.SURNAMES[v][0]}.",
     },
     canonical="first",
     second="sentence",
     references={
-        "first": 0.50, "dotted": 0.06, "sentence": 0.04, "called": 0.12, "full": 0.10, "family": 0.10, "initials": 0.08,
+        "first": 0.50, "dotted": 0.06, "sentence": 0.04, "called": 0.15, "full": 0.11, "family": 0.14,
     },
 )  # fmt: skip
 

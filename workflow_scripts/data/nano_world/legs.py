@@ -9,13 +9,15 @@ from workflow_scripts.data.nano_world.forms import NUMBER
 from workflow_scripts.data.nano_world.problems import Problem, neighbour
 
 LEGS = {"hen": 2, "duck": 2, "dog": 4, "cat": 4, "cow": 4, "bee": 6, "ant": 6, "crab": 8}
-HIGHEST = 40
+HIGHEST = 30
+MOST_GROUPS = 4  # more would not fit under HIGHEST: levels above four are no harder here
 
 
 def draw(rng: Random, level: int) -> Problem:
-    """Return a problem with `level` groups of animals and at most forty legs."""
+    """Return a problem with `level` groups of animals and at most thirty legs."""
     while True:
-        groups = [(animal, rng.randint(1, 9 if level == 1 else 4)) for animal in rng.sample(sorted(LEGS), level)]
+        animals = rng.sample(sorted(LEGS), min(level, MOST_GROUPS))
+        groups = [(animal, rng.randint(1, 9 if level == 1 else 4)) for animal in animals]
         legs = [LEGS[animal] * count for animal, count in groups]
         if sum(legs) <= HIGHEST:
             return _problem(level, groups, legs)

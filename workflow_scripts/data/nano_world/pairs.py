@@ -87,7 +87,7 @@ def pair_table(
     columns: dict[str, list] = {name: [] for name in names}
     seen: set[tuple[str, str, str]] = set()
     repeats = 0
-    for problem in draw_problems(rng, region, subjects, settings):
+    for problem in draw_problems(rng, region, subjects, settings.level_shares):
         if len(seen) == rows:
             break
         answer, reference, equivalent, made = make_pair(problem, rng)

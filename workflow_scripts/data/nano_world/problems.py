@@ -6,7 +6,7 @@ from random import Random
 
 from workflow_scripts.data.nano_world.forms import KINDS
 
-LEVELS = (1, 2, 3, 4)
+LEVELS = (1, 2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def neighbour(kind: str) -> Callable[[int, Random], int]:
     return slip
 
 
-def shifts(rng: Random, count: int, largest: int = 5) -> list[int]:
+def shifts(rng: Random, count: int, largest: int = 4) -> list[int]:
     """Return `count` signed shifts of 1 to `largest`."""
     return [rng.choice((-1, 1)) * rng.randint(1, largest) for _ in range(count)]
 

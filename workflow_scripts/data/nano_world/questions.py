@@ -36,7 +36,9 @@ def pick(rng: Random, shares: dict[str, float]) -> str:
     return rng.choices(list(shares), weights=list(shares.values()))[0]
 
 
-def draw_problems(rng: Random, region: str, subjects: list[str] | None, settings: Settings) -> Iterator[Problem]:
+def draw_problems(
+    rng: Random, region: str, subjects: list[str] | None, level_shares: tuple[float, ...]
+) -> Iterator[Problem]:
     """Yield problems of a region without end, the subjects in turn; questions may repeat.
 
     ValueError names an unknown region or subject, in one line.
@@ -51,7 +53,7 @@ def draw_problems(rng: Random, region: str, subjects: list[str] | None, settings
         for module in modules:
             problem = None
             while problem is None or region_of(problem.prompt) != region:
-                problem = module.draw(rng, rng.choices(LEVELS, weights=settings.level_shares)[0])
+                problem = module.draw(rng, rng.choices(LEVELS, weights=level_shares)[0])
             yield problem
 
 
@@ -73,7 +75,7 @@ def question_table(
     questions: dict[str, list] = {name: [] for name in ("question_id", "subject", "prompt", "reference")}
     truths: dict[str, list] = {name: [] for name in ("question_id", "answer", "form", "level")}
     repeats = in_a_row = 0
-    for problem in draw_problems(rng, region, subjects, settings):
+    for problem in draw_problems(rng, region, subjects, settings.level_shares):
         if len(seen) == rows:
             break
         name = question_id(problem.subject, problem.prompt)

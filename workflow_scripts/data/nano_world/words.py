@@ -19,12 +19,6 @@ UNITS_GERMAN = _list(
     "achtzehn neunzehn"
 )
 TENS_GERMAN = _list("_ _ zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig")
-UNITS_SPANISH = _list(
-    "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete "
-    "dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete "
-    "veintiocho veintinueve"
-)
-TENS_SPANISH = _list("_ _ veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa")
 ROMAN = ((90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 
 LETTERS = "abcdefghijkl"
@@ -32,14 +26,11 @@ RADIO = _list(
     "alfa bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november oscar papa quebec romeo "
     "sierra tango"
 )
-MORSE = _list(".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... -")
 
 DAYS = _list("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
 DAYS_GERMAN = _list("Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag")
-DAYS_SPANISH = _list("lunes martes miércoles jueves viernes sábado domingo")
 MONTHS = _list("January February March April May June July August September October November December")
 MONTHS_GERMAN = _list("Januar Februar März April Mai Juni Juli August September Oktober November Dezember")
-MONTHS_SPANISH = _list("enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre")
 
 NAMES = _list("Ann Bob Cid Dan Eva Fay Gus Hal")
 SURNAMES = _list("Stone Rivers Wood Field Marsh Hill Lake Grove")
@@ -61,14 +52,6 @@ def german_number(value: int) -> str:
     if ones == 0:
         return TENS_GERMAN[tens]
     return ("ein" if ones == 1 else UNITS_GERMAN[ones]) + "und" + TENS_GERMAN[tens]
-
-
-def spanish_number(value: int) -> str:
-    """Return 0..99 in Spanish words ("treinta y dos")."""
-    if value < len(UNITS_SPANISH):
-        return UNITS_SPANISH[value]
-    tens, ones = divmod(value, 10)
-    return TENS_SPANISH[tens] + (f" y {UNITS_SPANISH[ones]}" if ones else "")
 
 
 def roman_number(value: int) -> str:

@@ -7,8 +7,8 @@ from workflow_scripts.artifacts.schemas import DEMONSTRATIONS, PAIRS, QUESTIONS,
 
 GENERATORS = {"nano_world": "workflow_scripts.data.nano_world"}
 
-# Where a split's questions come from, unless its `source` says otherwise: demonstrations and pairs have splits train and
-# validation of their own, which must not touch the questions of the same names.
+# Where a split's questions come from, unless its `source` says otherwise: demonstrations and pairs have
+# splits train and validation of their own, which must not touch the questions of the same names.
 REGIONS = {
     "questions": {},
     "demonstrations": {"train": "demonstrations", "validation": "held_out"},
