@@ -85,7 +85,7 @@ def starting_entropy(config, questions: int = 60, draws: int = 3000) -> None:
     """Entropy of the demonstrations given the question, per response: choice of style, of form, and injected noise."""
     settings = read_settings(config.datasets["demonstrations"].source.options)
     rng, totals, styles = Random("starting entropy"), [], []
-    for problem, _ in zip(draw_problems(rng, "held_out", None, settings), range(questions), strict=False):
+    for problem, _ in zip(draw_problems(rng, "held_out", None, settings.lesson_shares), range(questions), strict=False):
         drawn = [demonstrate(problem, settings, rng) for _ in range(draws)]
         totals.append(entropy(Counter(response for response, _, _ in drawn)))
         styles.append(entropy(Counter(style for _, style, _ in drawn)))

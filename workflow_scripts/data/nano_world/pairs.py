@@ -16,7 +16,8 @@ from workflow_scripts.data.nano_world.settings import PLAIN_SUBJECTS, Settings
 from workflow_scripts.data.text import hash_fraction, last_line
 
 SHARES = {"equal": 0.50, "near": 0.18, "trace": 0.08, "other": 0.12, "malformed": 0.12}
-CONTENT_FREE = (" ", ".", ",", ":", "?", "-", "YES", "Solution", "Thought process:", "The answer is", "It is", "letter")
+# None of these is a probe of the audit (evaluation/probes.py): what a judge is audited on it must not have met.
+CONTENT_FREE = ("YES", "NO", "It is", "letter", "the one called", "day", "month", "so", "first", "Dr")
 
 
 def _answer_form(kind: Kind, plain: bool, rng: Random) -> str:
