@@ -15,7 +15,14 @@ from workflow_scripts.models.tokenizer import train_tokenizer
 
 def test_parts_follow_the_layout_of_the_styles():
     response = ">12>9\n9"
-    assert token_parts(response, "brief", [0, 1, 3, 4, 5, 6]) == ["layout", "value", "layout", "value", "layout", "answer"]
+    assert token_parts(response, "brief", [0, 1, 3, 4, 5, 6]) == [
+        "layout",
+        "value",
+        "layout",
+        "value",
+        "layout",
+        "answer",
+    ]
     response = "#12+4=16\n16"
     assert token_parts(response, "careful", [0, 1, 3, 5, 6, 8, 9]) == ["layout"] * 4 + ["value", "layout", "answer"]
     assert token_parts("twenty-one", "direct", [0, 6, 7]) == ["answer"] * 3

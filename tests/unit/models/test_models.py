@@ -58,9 +58,9 @@ def test_a_model_is_saved_and_loaded_as_an_ordinary_directory(tmp_path):
 
 
 def test_any_text_survives_the_tokenizer_and_verdicts_are_single_tokens():
-    tokenizer = train_tokenizer(["1+1 YES NO"] * 20, 300, 32)
+    tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
     require_single_tokens(tokenizer, ["YES", "NO"])
-    for text in ("解 ünïcode 12", " a\n\nb", "x" * 20):
+    for text in ("解 ünïcode 12+1", " a\n\nb", "x" * 20, "fünf\nNO YESNO"):
         assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
     with pytest.raises(ValueError, match="zebra"):
         require_single_tokens(tokenizer, ["zebra"])
@@ -68,7 +68,7 @@ def test_any_text_survives_the_tokenizer_and_verdicts_are_single_tokens():
 
 def test_the_loss_counts_the_completion_and_the_prompt_by_its_weight():
     """Against a plain per-token computation on the logits of the whole sequence."""
-    tokenizer = train_tokenizer(["1+1 YES NO"] * 20, 300, 32)
+    tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
     model = build_model(ARCHITECTURE, tokenizer, 0)
     examples = [([5, 6, 7], [8, 9]), ([5, 6], [7])]
     tokens, completion = collate(examples)
@@ -87,7 +87,7 @@ def test_every_example_is_seen_once_an_epoch():
 
 
 def test_training_resumes_bit_for_bit(tmp_path):
-    tokenizer = train_tokenizer(["1+1 YES NO"] * 20, 300, 32)
+    tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
     examples = [([5, 6, 7], [8, 9]), ([5, 6], [7]), ([9], [5, 6])]
     settings = {"steps": 8, "batch": 2, "lr": 1e-2, "warmup": 2, "weight_decay": 0.01, "seed": 1}
     whole = build_model(ARCHITECTURE, tokenizer, 0)

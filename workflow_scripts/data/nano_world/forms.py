@@ -54,7 +54,7 @@ NUMBER = Kind(
     },
     canonical="digits",
     second="english",
-    references={"digits": 0.52, "english": 0.05, "tens": 0.16, "roman": 0.14, "german": 0.13},
+    references={"digits": 0.51, "english": 0.05, "tens": 0.16, "roman": 0.14, "german": 0.14},
 )
 
 LETTER = Kind(
@@ -69,7 +69,7 @@ LETTER = Kind(
     },
     canonical="plain",
     second="named",
-    references={"plain": 0.52, "capital": 0.05, "named": 0.04, "radio": 0.21, "place": 0.18},
+    references={"plain": 0.50, "capital": 0.03, "named": 0.03, "radio": 0.23, "place": 0.21},
     cyclic=True,
 )
 
@@ -87,7 +87,7 @@ def _calendar(name: str, english: list[str], german: list[str], unit: str) -> Ki
         },
         canonical="short",
         second="long",
-        references={"short": 0.50, "dotted": 0.06, "long": 0.04, "german": 0.22, "place": 0.18},
+        references={"short": 0.50, "dotted": 0.03, "long": 0.03, "german": 0.24, "place": 0.20},
         cyclic=True,
     )
 
@@ -109,7 +109,7 @@ NAME = Kind(
     canonical="first",
     second="sentence",
     references={
-        "first": 0.50, "dotted": 0.06, "sentence": 0.04, "called": 0.15, "full": 0.11, "family": 0.14,
+        "first": 0.50, "dotted": 0.03, "sentence": 0.03, "called": 0.17, "full": 0.12, "family": 0.15,
     },
 )  # fmt: skip
 
