@@ -1,11 +1,11 @@
-"""The calibration figures of the nano world, read from a finished run: `python tests/benchmarks/calibrate_nano.py CONFIG`.
+"""Calibration figures of the nano world, from a finished run: `python tests/benchmarks/calibrate_nano.py CONFIG`.
 
-Nothing here is tuned towards a claim of the papers: base accuracy by difficulty, pass@64 against the baseline's plateau,
-recall of the rules on correct base answers, quality of teacher and judge, and what the starting entropy consists of.
+Nothing here is tuned towards a claim of the papers: base accuracy by difficulty, pass@64 against the plateau of the
+baseline, recall of the rules on correct base answers, quality of teacher and judge, and what the starting entropy
+consists of.
 """
 
 import sys
-from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -16,10 +16,11 @@ import yaml
 from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import load_config
-from workflow_scripts.data.nano_world.demonstrations import demonstrate
+from workflow_scripts.data.nano_world.entropy import model_entropy, process_entropy
 from workflow_scripts.data.nano_world.questions import draw_problems
 from workflow_scripts.data.nano_world.settings import read_settings
 from workflow_scripts.evaluation.estimators import pass_at_k
+from workflow_scripts.models.loading import load_model, load_tokenizer
 
 
 def main(path: str) -> None:
@@ -32,7 +33,7 @@ def main(path: str) -> None:
         recalls(base)
         plateaus(config, graph, seed)
         agreement(config, graph, seed)
-    starting_entropy(config)
+        starting_entropy(config, graph, seed)
 
 
 def table(config, artifact, file: str):
@@ -47,6 +48,10 @@ def base_accuracy(grades) -> None:
     counts = grades.groupby("question_id")["truth"].agg(["sum", "count"])
     k = int(counts["count"].min())
     found = np.mean([pass_at_k(int(n), int(c), k) for c, n in counts.to_numpy()])
+    each = grades.groupby("question_id")["truth"].mean()
+    print(
+        f"share of questions with base pass@1 under 5 %: {(each < 0.05).mean():.3f}, over 60 %: {(each > 0.6).mean():.3f}"
+    )
     print(f"base pass@1 {grades['truth'].mean():.3f}, pass@{k} {found:.3f}")
 
 
@@ -81,27 +86,17 @@ def agreement(config, graph: Graph, seed: int) -> None:
             print(f"{who:10} against {versus:9}", dict(zip(part["metric"], part["value"].round(3), strict=True)))
 
 
-def starting_entropy(config, questions: int = 60, draws: int = 3000) -> None:
-    """Entropy of the demonstrations given the question, per response: choice of style, of form, and injected noise."""
+def starting_entropy(config, graph: Graph, seed: int, questions: int = 120) -> None:
+    """Nats per response: of the process that made the demonstrations, and of the base policy on held-out ones."""
     settings = read_settings(config.datasets["demonstrations"].source.options)
-    rng, totals, styles = Random("starting entropy"), [], []
-    for problem, _ in zip(draw_problems(rng, "held_out", None, settings.lesson_shares), range(questions), strict=False):
-        drawn = [demonstrate(problem, settings, rng) for _ in range(draws)]
-        totals.append(entropy(Counter(response for response, _, _ in drawn)))
-        styles.append(entropy(Counter(style for _, style, _ in drawn)))
-    form = settings.second_form
-    forms = -(form * np.log(form) + (1 - form) * np.log(1 - form))
-    total, style = np.mean(totals), np.mean(styles)
-    print(
-        f"\ndemonstrations, nats per response: {total:.2f} = style {style:.2f} + form of the answer {forms:.2f} at most"
-        f" + injected noise {total - style - forms:.2f}"
-    )
-
-
-def entropy(counts: Counter) -> float:
-    """Plug-in entropy with the Miller-Madow correction, nats."""
-    shares = np.array(list(counts.values())) / counts.total()
-    return float(-(shares * np.log(shares)).sum() + (len(shares) - 1) / (2 * counts.total()))
+    drawn = draw_problems(Random("starting entropy"), "held_out", None, settings.lesson_shares)
+    parts = [process_entropy(problem, settings) for problem, _ in zip(drawn, range(questions), strict=False)]
+    means = {name: round(float(np.mean([part[name] for part in parts])), 3) for name in parts[0]}
+    print("entropy of the demonstrations, nats per response:", means, "in all", round(sum(means.values()), 3))
+    folder = Path(config.results) / graph.model("base", seed).manifest.rpartition("/")[0] / "model"
+    model, tokenizer = load_model(folder), load_tokenizer(folder)
+    found = model_entropy(model, tokenizer, config.models["base"].template, settings)
+    print("entropy of the base policy on held-out demonstrations:", {k: round(v, 3) for k, v in found.items()})
 
 
 def by(frame, column: str, value: str = "truth") -> dict:

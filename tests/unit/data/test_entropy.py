@@ -52,7 +52,7 @@ def test_style_entropy_of_the_process_is_that_of_its_shares():
 
 
 def test_parts_of_an_untrained_model_are_positive_and_sum_up():
-    tokenizer = train_tokenizer(["12+4=?", ">16\n16", "#12+4=16\n16"] * 20, 280, 64)
+    tokenizer = train_tokenizer(["12+4=?", ">16\n16", "#12+4=16\n16"] * 20, 320, 64)
     model = build_model({"layers": 1, "width": 16, "heads": 2, "mlp": 32, "positions": 64}, tokenizer, 0).eval()
     parts = model_entropy(model, tokenizer, "policy_nano", Settings(), questions=6)
     assert parts["all"] == pytest.approx(sum(value for part, value in parts.items() if part != "all"))
