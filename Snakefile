@@ -34,4 +34,4 @@ include: "rules/targets.smk"
 
 
 onsuccess:
-    show_headline()
+    name_report()

@@ -102,8 +102,8 @@ def report_page():
     return [f"{RESULTS}/{graph.report.manifest}", f"{RESULTS}/report/index.html"]
 
 
-def show_headline():
-    """Print the headline table and where the report is."""
-    headline = Path(RESULTS) / "report" / "headline.txt"
-    if headline.is_file():
-        print(f"\n{headline.read_text()}\nReport: {Path(RESULTS) / 'report' / 'index.html'}")
+def name_report():
+    """Say where the report is, if there is one."""
+    page = Path(RESULTS) / "report" / "index.html"
+    if page.is_file():
+        print(f"Report: {page}")

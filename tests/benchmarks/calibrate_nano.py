@@ -49,9 +49,8 @@ def base_accuracy(grades) -> None:
     k = int(counts["count"].min())
     found = np.mean([pass_at_k(int(n), int(c), k) for c, n in counts.to_numpy()])
     each = grades.groupby("question_id")["truth"].mean()
-    print(
-        f"share of questions with base pass@1 under 5 %: {(each < 0.05).mean():.3f}, over 60 %: {(each > 0.6).mean():.3f}"
-    )
+    low, high = (each < 0.05).mean(), (each > 0.6).mean()
+    print(f"share of questions with base pass@1 under 5 %: {low:.3f}, over 60 %: {high:.3f}")
     print(f"base pass@1 {grades['truth'].mean():.3f}, pass@{k} {found:.3f}")
 
 
