@@ -1,4 +1,5 @@
 # Thin wrappers. CONFIG chooses a config, ARGS goes to snakemake, PYTHON chooses the interpreter for .venv.
+# --ignore-incomplete: manifests are written last and atomically, so that what stands is complete whatever was killed.
 PYTHON ?= python3
 CONFIG ?= config/nano.yaml
 ARGS ?=
@@ -8,7 +9,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores all --configfile $(CONFIG)
 .PHONY: run test lint watch verify prune accept
 
 run: .venv/cpu
-	@$(SNAKEMAKE) --quiet reason host rules --show-failed-logs $(ARGS)
+	@$(SNAKEMAKE) --ignore-incomplete --quiet reason host rules --show-failed-logs $(ARGS)
 	@$(BIN)/python -m workflow_scripts.maintain headline --config $(CONFIG)
 
 test: .venv/test

@@ -63,7 +63,7 @@ def test_every_form_of_every_value_is_read_back_and_no_two_values_share_one(kind
 def test_the_form_of_a_reference_cannot_be_told_from_the_question(questions):
     """Drawn anew from another seed, the same question gets another form about as often as chance has it."""
     first = dict(zip(questions[0]["prompt"], questions[1]["form"], strict=True))
-    columns, truths, _ = question_table(900, "train", None, SETTINGS, 8)
+    columns, truths, _ = question_table(1800, "train", None, SETTINGS, 8)
     pairs = [(first[p], f) for p, f in zip(columns["prompt"], truths["form"], strict=True) if p in first]
     free = [(a, b) for a, b in pairs if a != "digits" or b != "digits"]
     assert len(pairs) > 50 and sum(a != b for a, b in free) > len(free) / 3
