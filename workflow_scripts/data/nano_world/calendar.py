@@ -10,6 +10,6 @@ from workflow_scripts.data.nano_world.problems import Problem, running, shifts
 
 
 def draw(rng: Random, level: int) -> Problem:
-    """Return a problem with `level` shifts of days or months."""
+    """Return a problem with `level` shifts of up to four days or months."""
     kind = rng.choice((WEEKDAY, MONTH))
     return running("calendar", level, kind.name, rng.randrange(kind.size), shifts(rng, level), "=?")

@@ -57,10 +57,9 @@ def neighbour(kind: str) -> Callable[[int, Random], int]:
     return slip
 
 
-def shifts(rng: Random, level: int) -> list[int]:
-    """Return `level` signed shifts of 1 to 4; on the hardest level of up to 9, most of which are seldom practised."""
-    largest = 9 if level == LEVELS[-1] else 4
-    return [rng.choice((-1, 1)) * rng.randint(1, largest) for _ in range(level)]
+def shifts(rng: Random, count: int, largest: int = 4) -> list[int]:
+    """Return `count` signed shifts of 1 to `largest`."""
+    return [rng.choice((-1, 1)) * rng.randint(1, largest) for _ in range(count)]
 
 
 def running(subject: str, level: int, kind: str, start: int, moves: list[int], ending: str) -> Problem:

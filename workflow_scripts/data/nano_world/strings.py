@@ -10,5 +10,5 @@ from workflow_scripts.data.nano_world.problems import Problem, running, shifts
 
 
 def draw(rng: Random, level: int) -> Problem:
-    """Return a problem with `level` shifts of letters."""
+    """Return a problem with `level` shifts of up to four letters."""
     return running("strings", level, "letter", rng.randrange(LETTER.size), shifts(rng, level), "=?")
