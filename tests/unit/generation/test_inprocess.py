@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from tests.tiny import small_model
 from workflow_scripts.generation import inprocess, make_engine
-from workflow_scripts.models.scratch import build_model
 from workflow_scripts.models.tokenizer import train_tokenizer
 
 PROMPTS = [[30, 31, 32], [40], [50, 51, 52, 53, 54, 55], [60, 61]]
@@ -14,7 +14,7 @@ PROMPTS = [[30, 31, 32], [40], [50, 51, 52, 53, 54, 55], [60, 61]]
 def policy():
     """A random model whose end token is likely, so that responses differ in length."""
     tokenizer = train_tokenizer([f"{i}+{i}" for i in range(50)], 300, 64)
-    model = build_model({"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64}, tokenizer, 0).eval()
+    model = small_model({"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64}, tokenizer, 0)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)  # a peaked distribution: greedy and sampled decoding have something to get wrong

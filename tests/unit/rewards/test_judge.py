@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.tiny import small_model
 from workflow_scripts.artifacts import StageError
 from workflow_scripts.data.prompts import render
 from workflow_scripts.models.loading import encode_chat
-from workflow_scripts.models.scratch import build_model
 from workflow_scripts.models.tokenizer import train_tokenizer
 from workflow_scripts.rewards import RewardBatch
 from workflow_scripts.rewards.judge import Judge, Scores, judge_answers
@@ -28,7 +28,7 @@ def tokenizer():
 @pytest.fixture(scope="module")
 def judge(tokenizer):
     """Weights are spread out so that P(YES) and P(NO) are far from uniform and differ between triples."""
-    model = build_model(ARCHITECTURE, tokenizer, seed=1).eval()
+    model = small_model(ARCHITECTURE, tokenizer, seed=3)
     with torch.no_grad():
         model.lm_head.weight.mul_(20)
         for token in (*resolve_verdict_tokens(tokenizer).yes, *resolve_verdict_tokens(tokenizer).no):
@@ -102,7 +102,7 @@ def test_unknown_form_is_named(judge):
 
 def test_a_tokenizer_without_the_verdicts_is_refused_in_one_line():
     with pytest.raises(StageError, match="'YES' is 3 tokens"):
-        resolve_verdict_tokens(train_tokenizer(["abc abc"] * 9, 270, 64))
+        resolve_verdict_tokens(train_tokenizer(["abc abc"] * 9, 300, 64))
 
 
 def test_variants_of_the_verdicts_are_disjoint_and_start_with_the_trained_one(tokenizer):

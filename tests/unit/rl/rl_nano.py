@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow_scripts.models.scratch import build_model
+from tests.tiny import small_model
 from workflow_scripts.models.tokenizer import train_tokenizer
 from workflow_scripts.rewards import RewardBatch, RewardResult
 from workflow_scripts.rl.rollout import Questions
@@ -16,7 +16,7 @@ PROMPTS = [f"{a}+{a + 3}=?" for a in range(COUNT)]
 def nano_policy(seed=0):
     """(model, tokenizer); equal seeds give equal weights."""
     tokenizer = train_tokenizer([f"{prompt}\n{index}" for index, prompt in enumerate(PROMPTS)] * 2, 300, 64)
-    return build_model(ARCHITECTURE, tokenizer, seed).eval(), tokenizer
+    return small_model(ARCHITECTURE, tokenizer, seed), tokenizer
 
 
 def nano_questions(tokenizer):
