@@ -9,7 +9,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores all --configfile $(CONFIG)
 .PHONY: run test lint watch verify prune accept
 
 run: .venv/cpu $(CONFIG)
-	@$(SNAKEMAKE) --ignore-incomplete --quiet reason host rules --show-failed-logs $(ARGS)
+	@$(SNAKEMAKE) --ignore-incomplete --quiet reason host --show-failed-logs $(ARGS)
 	@$(BIN)/python -m workflow_scripts.maintain headline --config $(CONFIG)
 
 test: .venv/test
