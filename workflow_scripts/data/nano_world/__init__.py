@@ -1,7 +1,7 @@
 """The nano world: generated questions in six subjects, small enough for tiny models, with free-form answers.
 
 A prompt is about ten tokens, a worked answer about fifteen, where the prompts of reasoning-gym (from whose task
-families the subjects come) take 25 to 400: they could not be learned in a minute on one core.
+families the subjects come) are whole sentences or paragraphs: they could not be learned in a minute on one core.
 """
 
 from workflow_scripts.data.nano_world.demonstrations import demonstration_table
