@@ -46,23 +46,24 @@ REGISTRIES = {
 
 def fingerprint(stage: str, config: dict, lock: Path) -> str:
     """Hex digest of the code that computes `stage` under `config`, with the library versions pinned in `lock`."""
-    entries = [f"{PACKAGE}.stages.{stage}", *_named_modules(stage, config)]
-    modules, schemas, libraries = _closure(tuple(entries))
-    pins = locked_versions(lock)
+    modules, schemas, _ = _closure(_entries(stage, config))
     parts = {
         "modules": {name: _tree_digest(_path(name)) for name in modules},
         "schemas": {name: _schema_digest(name) for name in schemas},
         "templates": {path.name: file_digest(path) for path in _read_files(stage, config)},
-        "libraries": {name: pins[name] for name in sorted(libraries | {"pyarrow"}) if name in pins},
+        "libraries": stage_libraries(stage, config, lock),
     }
     return digest(canonical_json(parts))
 
 
 def stage_libraries(stage: str, config: dict, lock: Path) -> dict[str, str]:
     """Pinned versions of the libraries that the stage's code imports."""
-    entries = [f"{PACKAGE}.stages.{stage}", *_named_modules(stage, config)]
-    pins = locked_versions(lock)
-    return {name: pins[name] for name in sorted(_closure(tuple(entries))[2] | {"pyarrow"}) if name in pins}
+    libraries, pins = _closure(_entries(stage, config))[2], locked_versions(lock)
+    return {name: pins[name] for name in sorted(libraries | {"pyarrow"}) if name in pins}
+
+
+def _entries(stage: str, config: dict) -> tuple[str, ...]:
+    return (f"{PACKAGE}.stages.{stage}", *_named_modules(stage, config))
 
 
 @cache

@@ -74,6 +74,9 @@ class Graph:
         self._known: dict[tuple, Artifact] = {}
         self.arms = expand_arms(config)
         self.report = self._report()
+        self._by_stage: dict[str, dict[str, Artifact]] = {}
+        for artifact in self.artifacts:
+            self._by_stage.setdefault(artifact.stage, {})[artifact.identity] = artifact
 
     @property
     def artifacts(self) -> list[Artifact]:
@@ -81,7 +84,7 @@ class Graph:
 
     def of_stage(self, stage: str) -> dict[str, Artifact]:
         """Artifacts of a stage by identity (name-key)."""
-        return {artifact.identity: artifact for artifact in self._known.values() if artifact.stage == stage}
+        return self._by_stage.get(stage, {})
 
     def of_study(self, study: str) -> list[Artifact]:
         """The graded answers of a study's arms."""
