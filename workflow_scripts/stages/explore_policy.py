@@ -31,7 +31,7 @@ def build(stage: Stage) -> None:
             keep_steps=range(1, settings.steps + 1),
         )
     except ValueError as error:
-        raise StageError(f"explore_policy: {error}") from None
+        raise StageError(str(error)) from None
     history = trainer.train()
     stage.write("metrics.parquet", columns_of(history.metrics, METRICS), METRICS)
     stage.write("rollouts.parquet", history.rollouts, ROLLOUTS)

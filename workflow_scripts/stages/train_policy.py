@@ -40,7 +40,7 @@ def build(stage: Stage) -> None:
             keep_steps={1, (settings.steps + 1) // 2, settings.steps},
         )
     except ValueError as error:
-        raise StageError(f"train_policy: {error}") from None
+        raise StageError(str(error)) from None
     history = trainer.train()
     save_model(model, tokenizer, stage.out / "model")
     stage.write("metrics.parquet", columns_of(history.metrics, METRICS), METRICS)
