@@ -4,35 +4,14 @@ import math
 
 import pytest
 import torch
+from losses_by_loop import CASES, loss_and_gradient, published_input, seeded
 
 from workflow_scripts.rl.losses import LOSSES, mini_batch_statistics, policy_loss
-from workflow_scripts.rl.losses.aggregation import normalizer_of
 from workflow_scripts.rl.losses.statistics import token_covariance
 
-NAMES = sorted(LOSSES)
-
-
-def published_input():
-    """The input of the golden vectors: B=4, T=64, 198 valid tokens."""
-    i = torch.arange(256, dtype=torch.float32).reshape(4, 64)
-    old = -3 * torch.abs(torch.sin(0.37 * i))
-    current = old + 0.3 * torch.cos(0.91 * i)
-    mask = torch.ones(4, 64, dtype=torch.int64)
-    mask[0, 50:] = 0
-    mask[2, 20:] = 0
-    advantages = torch.tensor([1.5, -0.5, -1.0, 0.7])[:, None] * mask
-    return {"log_probs": current, "old_log_probs": old, "advantages": advantages, "mask": mask}
-
-
-def loss_and_gradient(name, inputs, **extra):
-    log_probs = inputs["log_probs"].clone().requires_grad_()
-    loss, stats = policy_loss(name, **(inputs | {"log_probs": log_probs}), **extra)
-    loss.backward()
-    return loss.detach(), log_probs.grad, stats
-
-
 CLIP_COV = {"cov_low": 0.5, "cov_high": 5.0}
-# loss name, options, loss, sum of |gradient|, clip fraction (papers: reference code executed unmodified)
+PER_SEQUENCE = {"aggregation": "seq-mean-token-mean"}
+# loss name, options, loss, sum of |gradient|, clip fraction: the authors' and verl's code, executed unmodified
 GOLDEN = [
     ("ppo_clip", {}, -0.33378986, 0.59972191, 0.27777779),
     ("ppo_clip", {"clip_high": 0.28}, -0.34663418, 0.67765713, 0.21717171),
@@ -43,13 +22,18 @@ GOLDEN = [
     ("clip_cov", {"clip_cov_ratio": 1.0, **CLIP_COV}, -0.29625604, 0.61866593, 0.28787878),
     ("clip_cov", {"clip_cov_ratio": 0.05, **CLIP_COV}, -0.34798574, 0.85035735, 0.04545455),
     ("clip_cov", {}, -0.34496161, 0.88257748, 0.00505051),
+    ("cispo", {}, 0.64050746, 0.86672562, 0.30303031),
+    ("cispo", {"clip_low": 0.2}, 0.64711314, 0.87450755, 0.53535354),
+    ("gspo", {}, -0.17290923, 0.25234830, 0.89898992),
+    ("gspo", {"clip_low": 0.2, "clip_high": 0.2}, -0.17747281, 0.93119484, 0.0),
 ]
 
 
 @pytest.mark.parametrize(("name", "options", "loss", "gradient", "clipped"), GOLDEN)
 def test_golden_vectors(name, options, loss, gradient, clipped):
     torch.manual_seed(0)
-    value, grad, stats = loss_and_gradient(name, published_input(), options=options)
+    extra = PER_SEQUENCE if name == "gspo" else {}
+    value, grad, stats = loss_and_gradient(name, published_input(), options=options, **extra)
     assert value.item() == pytest.approx(loss, abs=3e-7)
     if gradient is not None:
         assert grad.abs().sum().item() == pytest.approx(gradient, abs=1e-6)
@@ -75,7 +59,7 @@ def test_clip_cov_draws_from_the_given_generator():
     expected, _, _ = loss_and_gradient("clip_cov", published_input(), options={"clip_cov_ratio": 0.05, **CLIP_COV})
     torch.manual_seed(5)
     state = torch.get_rng_state()
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded()
     value, _, _ = loss_and_gradient(
         "clip_cov", published_input(), options={"clip_cov_ratio": 0.05, **CLIP_COV}, generator=generator
     )
@@ -120,13 +104,12 @@ def test_selected_count_rounds_down_and_is_at_least_one(tokens, ratio, count):
         assert policy_loss(name, **inputs, options=options)[1]["selected"].item() == count
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("aggregation", ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"])
+@pytest.mark.parametrize(("name", "aggregation"), CASES)
 def test_padding_may_hold_nan(name, aggregation):
     """NaN under the mask changes neither value nor gradient (the published code returns NaN)."""
     clean = published_input()
     dirty = {key: tensor.clone() for key, tensor in clean.items()}
-    for key in ("log_probs", "old_log_probs", "advantages"):
+    for key in ("log_probs", "old_log_probs", "advantages", "entropy"):
         dirty[key][clean["mask"] == 0] = float("nan")
     results = []
     for inputs in (clean, dirty):
@@ -137,12 +120,49 @@ def test_padding_may_hold_nan(name, aggregation):
     assert torch.isfinite(results[1][1]).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("aggregation", ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"])
+@pytest.mark.parametrize(("name", "aggregation"), CASES)
 def test_empty_mask_gives_zero(name, aggregation):
     inputs = published_input() | {"mask": torch.zeros(4, 64, dtype=torch.int64)}
     value, gradient, stats = loss_and_gradient(name, inputs, aggregation=aggregation)
     assert value.item() == 0.0 and gradient.abs().sum().item() == 0.0 and stats["tokens"].item() == 0
+
+
+@pytest.mark.parametrize(("name", "aggregation"), CASES)
+def test_rows_without_tokens_count_nowhere(name, aggregation):
+    """A fully masked row, whatever it holds, changes neither the loss nor the other rows' gradient."""
+    short = {key: tensor[1:] for key, tensor in published_input().items()}
+    long = published_input()
+    long["mask"][0] = 0
+    results = []
+    for inputs in (short, long):
+        torch.manual_seed(0)
+        results.append(loss_and_gradient(name, inputs, aggregation=aggregation))
+    assert results[0][0].item() == pytest.approx(results[1][0].item(), rel=1e-6)
+    torch.testing.assert_close(results[1][1][1:], results[0][1], rtol=1e-6, atol=1e-9)
+    assert results[1][1][0].abs().sum() == 0 and results[1][2]["sequences"] == 3
+
+
+@pytest.mark.parametrize(("name", "aggregation"), CASES)
+def test_extreme_ratios_stay_finite(name, aggregation):
+    """Log-ratios of +-30, where the reference clamps none but those of GSPO (10) and CISPO (20)."""
+    inputs = published_input()
+    inputs["old_log_probs"] = inputs["log_probs"] + 30 * torch.sign(torch.cos(torch.arange(256.0))).reshape(4, 64)
+    torch.manual_seed(0)
+    value, gradient, _ = loss_and_gradient(name, inputs, aggregation=aggregation)
+    assert torch.isfinite(value) and torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_half_precision_is_computed_in_single(name):
+    """Bfloat16 log-probabilities give the loss of the same numbers in single precision."""
+    half, single = published_input(), published_input()
+    half["log_probs"] = half["log_probs"].bfloat16()
+    single["log_probs"] = half["log_probs"].float()
+    results = []
+    for inputs in (half, single):
+        torch.manual_seed(0)
+        results.append(policy_loss(name, **inputs, aggregation="seq-mean-token-mean")[0])
+    assert results[0].dtype == torch.float32 and torch.equal(*results)
 
 
 def test_one_token():
@@ -158,6 +178,17 @@ def test_one_token():
     assert gradient.item() == pytest.approx(-2 * math.exp(0.5) + 1, rel=1e-6)
     assert stats["selected"].item() == 1
     assert loss_and_gradient("clip_cov", inputs)[2]["selected"].item() == 0
+
+
+def test_kl_cov_breaks_ties_without_penalising_more():
+    """Equal covariances everywhere: still exactly the share, not all that tie."""
+    inputs = {
+        "log_probs": torch.tensor([[-1.0, -2.0] * 10]),
+        "old_log_probs": torch.tensor([[-1.1, -2.1] * 10]),
+        "advantages": torch.tensor([[1.0, -1.0] * 10]),
+        "mask": torch.ones(1, 20, dtype=torch.int64),
+    }
+    assert loss_and_gradient("kl_cov", inputs, options={"kl_cov_ratio": 0.2})[2]["selected"].item() == 4
 
 
 def test_kl_cov_is_plain_policy_gradient_on_policy():
@@ -183,59 +214,18 @@ def test_dual_clip_bounds_only_bad_tokens():
     assert gradient[0].tolist() == pytest.approx([0.0, 0.0, math.exp(0.1)], rel=1e-6)
 
 
-def aggregate_by_loop(losses, mask, aggregation):
-    rows = [[x for x, m in zip(r, k, strict=True) if m] for r, k in zip(losses.tolist(), mask.tolist(), strict=True)]
-    rows = [row for row in rows if row]
-    if aggregation == "token-mean":
-        return sum(map(sum, rows)) / sum(map(len, rows))
-    if aggregation == "seq-mean-token-sum":
-        return sum(map(sum, rows)) / len(rows)
-    return sum(sum(row) / len(row) for row in rows) / len(rows)
+DIFFERENTIABLE = sorted(set(LOSSES) - {"gspo", "cispo"})  # these two stop the gradient of a factor
 
 
-@pytest.mark.parametrize("aggregation", ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"])
-def test_aggregation_against_a_loop(aggregation):
-    """Fully masked rows count nowhere."""
-    inputs = {key: tensor.double() if key != "mask" else tensor for key, tensor in published_input().items()}
-    inputs["mask"][3] = 0
-    value, _ = policy_loss("reinforce", **inputs, aggregation=aggregation)
-    losses = -inputs["advantages"] * inputs["log_probs"]
-    assert value.item() == pytest.approx(aggregate_by_loop(losses, inputs["mask"], aggregation), rel=1e-8)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("aggregation", ["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"])
-def test_micro_batches_add_up_in_mini_batch_scope(name, aggregation):
-    """With the mini-batch's statistics and count, value, gradient and stats do not depend on how rows are split."""
-    inputs = published_input()
-    options = {"kl_cov": {"kl_cov_ratio": 0.2}, "clip_cov": {"clip_cov_ratio": 0.1, "cov_low": 0.3}}.get(name)
-    whole = loss_and_gradient(name, inputs, options=options, aggregation=aggregation,
-                              generator=torch.Generator().manual_seed(3))  # fmt: skip
-    statistics = mini_batch_statistics(name, **inputs, options=options, generator=torch.Generator().manual_seed(3))
-    normalizer = normalizer_of(inputs["mask"], aggregation)
-    for split in ([[0, 1, 2, 3]], [[0, 1], [2, 3]], [[2], [0, 3], [1]]):
-        loss, gradient, selected = 0.0, torch.zeros(4, 64), 0
-        for rows in split:
-            part = {key: tensor[rows] for key, tensor in inputs.items()}
-            own = statistics.rows(rows, 64) if statistics else None
-            value, grad, stats = loss_and_gradient(
-                name, part, options=options, aggregation=aggregation, normalizer=normalizer, statistics=own
-            )
-            loss, selected = loss + value.item(), selected + int(stats.get("selected", 0))
-            gradient[rows] = grad
-        assert loss == pytest.approx(whole[0].item(), rel=1e-6)
-        torch.testing.assert_close(gradient, whole[1], rtol=1e-6, atol=1e-9)
-        assert selected == int(whole[2].get("selected", 0))
-
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_gradient_by_finite_differences(name):
+    """Selections and weights are held: they are no part of the derivative."""
     inputs = {
         key: tensor[:, 15:25].double() if key != "mask" else tensor[:, 15:25]
         for key, tensor in published_input().items()
     }
     options = {"kl_cov": {"kl_cov_ratio": 0.2}, "clip_cov": {"clip_cov_ratio": 0.3, "cov_low": 0.2}}.get(name)
-    statistics = mini_batch_statistics(name, **inputs, options=options, generator=torch.Generator().manual_seed(0))
+    statistics = mini_batch_statistics(name, **inputs, options=options, generator=seeded())
 
     def loss(log_probs):
         return policy_loss(name, **(inputs | {"log_probs": log_probs}), options=options, statistics=statistics)[0]

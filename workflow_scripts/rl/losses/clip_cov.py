@@ -14,21 +14,21 @@ from workflow_scripts.rl.losses.statistics import token_covariance
 DEFAULTS = {"clip_cov_ratio": 2e-4, "cov_low": 1.0, "cov_high": 5.0, "clip_low": 1.0, "clip_high": 1.0}
 
 
-def select(log_probs, old_log_probs, advantages, mask, options, generator):
+def select(tokens, options, generator):
     """The drawn tokens (B, T) bool; the permutation comes from the CPU `generator`, candidates in row-major order."""
-    plain, bounded = surrogates(log_probs, old_log_probs, advantages, options["clip_low"], options["clip_high"])
-    covariance = token_covariance(log_probs, advantages, mask)
-    eligible = mask & ~(bounded > plain) & (covariance > options["cov_low"]) & (covariance < options["cov_high"])
-    candidates = torch.nonzero(eligible)
-    selected = torch.zeros_like(mask)
+    plain, bounded = surrogates(tokens, options)
+    covariance = token_covariance(tokens.log_probs, tokens.advantages, tokens.mask)
+    inside = (covariance > options["cov_low"]) & (covariance < options["cov_high"])
+    candidates = torch.nonzero(tokens.mask & ~(bounded > plain) & inside)
+    selected = torch.zeros_like(tokens.mask)
     if len(candidates) > 0:
-        count = max(int(options["clip_cov_ratio"] * int(mask.sum())), 1)
+        count = max(int(options["clip_cov_ratio"] * int(tokens.mask.sum())), 1)
         drawn = candidates[torch.randperm(len(candidates), generator=generator)[:count].to(candidates.device)]
         selected[drawn[:, 0], drawn[:, 1]] = True
     return selected
 
 
-def token_loss(log_probs, old_log_probs, advantages, mask, options, selected):
+def token_loss(tokens, options, statistics):
     """Loss (B, T) of every token; `clipped` counts the drawn ones, as the paper's clip fraction does."""
-    plain, bounded = surrogates(log_probs, old_log_probs, advantages, options["clip_low"], options["clip_high"])
-    return torch.maximum(plain, bounded) * ~selected, {"clipped": selected.sum()}
+    plain, bounded = surrogates(tokens, options)
+    return torch.maximum(plain, bounded) * ~statistics.selected, {"clipped": statistics.selected.sum()}

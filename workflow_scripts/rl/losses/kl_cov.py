@@ -11,14 +11,15 @@ import torch
 DEFAULTS = {"kl_cov_ratio": 2e-3, "kl_cov_coef": 1.0}
 
 
-def select(log_probs, old_log_probs, advantages, mask, options, generator):
+def select(tokens, options, generator):
     """The penalised tokens (B, T) bool: top-k on the CPU over the valid tokens in row-major order; none if there is
     none.
     """
-    valid_advantages, valid_log_probs = advantages[mask].cpu(), log_probs[mask].cpu()
+    mask = tokens.mask
+    advantages, log_probs = tokens.advantages[mask].cpu(), tokens.log_probs[mask].cpu()
     selected = torch.zeros_like(mask)
-    if len(valid_advantages) > 0:
-        covariance = (valid_advantages - valid_advantages.mean()) * (valid_log_probs - valid_log_probs.mean())
+    if len(advantages) > 0:
+        covariance = (advantages - advantages.mean()) * (log_probs - log_probs.mean())
         count = max(1, int(len(covariance) * options["kl_cov_ratio"]))
         top = torch.zeros(len(covariance), dtype=torch.bool)
         top[torch.topk(covariance, count).indices] = True
@@ -26,9 +27,9 @@ def select(log_probs, old_log_probs, advantages, mask, options, generator):
     return selected
 
 
-def token_loss(log_probs, old_log_probs, advantages, mask, options, selected):
+def token_loss(tokens, options, statistics):
     """Loss (B, T) of every token; nothing is clipped, the penalised tokens are counted as selected."""
-    log_ratio = log_probs - old_log_probs
-    penalty = options["kl_cov_coef"] * log_ratio.abs()
-    losses = -advantages * torch.exp(log_ratio)
-    return torch.where(selected, losses + penalty, losses), {"clipped": mask.new_zeros(()).long()}
+    penalty = options["kl_cov_coef"] * tokens.log_ratio.abs()
+    losses = -tokens.advantages * torch.exp(tokens.log_ratio)
+    losses = torch.where(statistics.selected, losses + penalty, losses)
+    return losses, {"clipped": tokens.mask.new_zeros(()).long()}

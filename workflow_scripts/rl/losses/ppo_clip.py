@@ -10,17 +10,18 @@ import torch
 DEFAULTS = {"clip_low": 0.2, "clip_high": 0.2, "dual_clip": None}
 
 
-def token_loss(log_probs, old_log_probs, advantages, mask, options, selected):
+def token_loss(tokens, options, statistics):
     """Loss (B, T) of every token; `clipped` counts the tokens whose clipped branch is strictly larger."""
-    plain, bounded = surrogates(log_probs, old_log_probs, advantages, options["clip_low"], options["clip_high"])
+    plain, bounded = surrogates(tokens, options)
     losses = torch.maximum(plain, bounded)
     if options["dual_clip"] is not None:
-        ceiling = -advantages * options["dual_clip"]
-        losses = torch.where(advantages < 0, torch.minimum(losses, ceiling), losses)
-    return losses, {"clipped": ((bounded > plain) & mask).sum()}
+        ceiling = -tokens.advantages * options["dual_clip"]
+        losses = torch.where(tokens.advantages < 0, torch.minimum(losses, ceiling), losses)
+    return losses, {"clipped": ((bounded > plain) & tokens.mask).sum()}
 
 
-def surrogates(log_probs, old_log_probs, advantages, clip_low, clip_high):
-    """The plain and the clipped surrogate loss (B, T) of every token."""
-    ratio = torch.exp(log_probs - old_log_probs)
-    return -advantages * ratio, -advantages * torch.clamp(ratio, 1 - clip_low, 1 + clip_high)
+def surrogates(tokens, options):
+    """The plain and the clipped surrogate loss (B, T) of every token, by the options `clip_low` and `clip_high`."""
+    ratio = torch.exp(tokens.log_ratio)
+    clipped = torch.clamp(ratio, 1 - options["clip_low"], 1 + options["clip_high"])
+    return -tokens.advantages * ratio, -tokens.advantages * clipped

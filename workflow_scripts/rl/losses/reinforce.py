@@ -6,6 +6,6 @@ On the first update after a rollout its gradient is that of every ratio loss her
 DEFAULTS = {}
 
 
-def token_loss(log_probs, old_log_probs, advantages, mask, options, selected):
+def token_loss(tokens, options, statistics):
     """Loss (B, T) of every token; nothing is ever clipped."""
-    return -advantages * log_probs, {"clipped": mask.new_zeros(()).long()}
+    return -tokens.advantages * tokens.log_probs, {"clipped": tokens.mask.new_zeros(()).long()}

@@ -1,4 +1,4 @@
-"""Covariance of log-probability and advantage, the quantity by which Clip-Cov and KL-Cov choose tokens."""
+"""What a loss takes from many tokens before the loss of any one is known: covariance, selections, weights."""
 
 from dataclasses import dataclass, replace
 
@@ -7,15 +7,17 @@ import torch
 
 @dataclass(frozen=True)
 class Statistics:
-    """What a covariance loss takes from the whole mini-batch: the two means and the chosen positions (B, T) bool."""
+    """The two means of a batch, and what a loss made of it: `selected` positions (B, T) bool or `weights` (B, T)."""
 
     mean_advantage: torch.Tensor
     mean_log_prob: torch.Tensor
-    selected: torch.Tensor
+    selected: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
 
     def rows(self, index, width):
         """The same statistics for the rows `index` of the mini-batch, cut to `width` tokens."""
-        return replace(self, selected=self.selected[index, :width])
+        cut = {name: getattr(self, name) for name in ("selected", "weights")}
+        return replace(self, **{name: None if full is None else full[index, :width] for name, full in cut.items()})
 
 
 def masked_mean(values, mask):
