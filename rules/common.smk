@@ -28,7 +28,7 @@ WORK = f"{RESULTS}/work"
 STAGE = (
     "{resources.launcher} workflow_scripts.stages.{params.stage} --spec {params.spec:q} --output {output.manifest:q}"
     " --work {params.work:q} --environment {params.environment} {params.inputs} --threads {threads}"
-    " --minutes {resources.runtime} --log {log:q}"
+    " --minutes {resources.runtime} --log-file {log:q}"
 )
 
 STAGE_TARGETS = {

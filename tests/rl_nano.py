@@ -1,11 +1,15 @@
-"""A nano policy with random weights and a small task, shared by the tests of this folder."""
+"""A nano policy with random weights and a small task, shared by the tests of the RL core."""
 
 import numpy as np
+import torch
 
 from tests.tiny import small_model
+from workflow_scripts.generation import make_engine
 from workflow_scripts.models.tokenizer import train_tokenizer
 from workflow_scripts.rewards import RewardBatch, RewardResult
-from workflow_scripts.rl.rollout import Questions
+from workflow_scripts.rl.advantages import compute_advantages
+from workflow_scripts.rl.batch import Rollouts
+from workflow_scripts.rl.rollout import Questions, sample
 from workflow_scripts.rl.settings import Settings
 
 ARCHITECTURE = {"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64}
@@ -51,3 +55,28 @@ def nano_settings(**changes):
     for name, value in changes.items():
         config[name] = {**config[name], **value} if isinstance(config.get(name), dict) else value
     return Settings.from_config(config)
+
+
+def nano_rollouts():
+    """32 rollouts of another policy than the one that is updated, so that ratios differ from one."""
+    model, tokenizer = nano_policy()
+    questions = nano_questions(tokenizer)
+    engine = make_engine("inprocess", model, tokenizer)
+    sampled = sample(engine, questions, list(range(8)), samples=4, max_tokens=8, temperature=1.0, seed=0)
+    generation, groups = sampled.generation, torch.arange(32) // 4
+    result = many_letters(sampled.reward_batch(questions))
+    rewards = torch.from_numpy(result.values)
+    noise = 0.1 * torch.randn(generation.mask.shape, generator=torch.Generator().manual_seed(0))
+    return Rollouts(
+        prompts=sampled.prompts,
+        tokens=generation.tokens,
+        mask=generation.mask,
+        groups=groups,
+        truncated=generation.truncated,
+        old_log_probs=generation.log_probs + noise * generation.mask,
+        entropy=generation.entropy,
+        rewards=rewards,
+        verdicts=torch.from_numpy(result.verdicts),
+        advantages=compute_advantages("grpo", rewards=rewards, groups=groups, mask=generation.mask),
+        ref_log_probs=generation.log_probs - noise * generation.mask,
+    )

@@ -2,8 +2,9 @@
 
 The fingerprint digests the syntax trees (no comments, docstrings or formatting) of the stage's module and of
 everything it imports inside the project, the modules that its config names through a registry, the bytes of the
-prompt templates it names, and the locked versions of the libraries those modules import. A registry, and the
-schema module, count only by the entries that are used, so that a new loss or a new table invalidates nothing.
+prompt templates and of the DeepSpeed file it names, and the locked versions of the libraries those modules import. A
+registry, and the schema module, count only by the entries that are used, so that a new loss or a new table invalidates
+nothing.
 """
 
 import ast
@@ -17,6 +18,7 @@ from workflow_scripts.artifacts.keys import canonical_json, digest, file_digest
 PACKAGE = "workflow_scripts"
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / PACKAGE / "data" / "templates"
+DEEPSPEED = ROOT / "config" / "deepspeed"
 SCHEMAS = f"{PACKAGE}.artifacts.schemas"
 
 # Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
@@ -31,6 +33,7 @@ _TRAINER = (
     ("reward.kind", "rewards/__init__.py", "REWARDS"),
     ("monitors", "rewards/__init__.py", "REWARDS"),
     ("rollout.engine", "generation/__init__.py", "ENGINES"),
+    ("update.backend", "rl/backends/__init__.py", "BACKENDS"),
 )
 REGISTRIES = {
     "sample_data": (
@@ -50,7 +53,7 @@ def fingerprint(stage: str, config: dict, lock: Path) -> str:
     parts = {
         "modules": {name: _tree_digest(_path(name)) for name in modules},
         "schemas": {name: _schema_digest(name) for name in schemas},
-        "templates": {path.name: file_digest(path) for path in _read_files(stage, config)},
+        "files": {path.name: file_digest(path) for path in _read_files(stage, config)},
         "libraries": stage_libraries(stage, config, lock),
     }
     return digest(canonical_json(parts))
@@ -104,11 +107,13 @@ def _registry(path: Path, variable: str) -> dict[str, str]:
 
 
 def _read_files(stage: str, config: dict) -> list[Path]:
-    """Prompt templates that the config names, and the files beside the code."""
+    """Prompt templates and DeepSpeed file that the config names, and the files beside the code."""
     named = [TEMPLATES / f"{name}.txt" for name in sorted(_templates(config))]
     if missing := [path for path in named if not path.is_file()]:
         names = ", ".join(sorted(path.stem for path in TEMPLATES.glob("*.txt")))
         raise ValueError(f"template: {missing[0].stem!r} is not one of {names}")
+    backend = DEEPSPEED / f"{config.get('update', {}).get('backend')}.json"
+    named += [backend] if backend.is_file() else []
     return named + (sorted((ROOT / PACKAGE).glob(RESOURCES[stage])) if stage in RESOURCES else [])
 
 

@@ -13,12 +13,13 @@ from workflow_scripts.artifacts.tables import describe_file
 
 NAME = "manifest.json"
 PROVENANCE = "provenance.json"
+EVENTS = "events"  # TensorBoard's files hold wall-clock times: published, but no part of what an artifact is
 
 
 def make_manifest(folder: Path, accounting: dict[str, int]) -> dict:
-    """The manifest of all files below a folder."""
+    """The manifest of all files below a folder but its events."""
     files = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] != EVENTS):
         entry = {"sha256": file_digest(path), "bytes": path.stat().st_size}
         if path.suffix == ".parquet":
             entry |= describe_file(path)

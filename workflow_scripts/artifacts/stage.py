@@ -8,6 +8,8 @@
 2. A finished work directory of this key, or of equal config, code and input bytes, is published again in seconds.
 3. Otherwise build() runs under a lock, writes into a staging folder, and is sealed and published, manifest last.
 
+Started by torchrun, every process runs build(), and the first one alone locks, writes and publishes.
+
 Whatever fails, the last line on the terminal says what and where, the exit status is 1, and no artifact is touched.
 """
 
@@ -35,6 +37,7 @@ from workflow_scripts.artifacts.manifest import read_json, write_json
 from workflow_scripts.artifacts.provenance import Clock, make_provenance
 from workflow_scripts.artifacts.tables import read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir
+from workflow_scripts.ranks import Ranks, start_ranks
 
 PROGRESS_SECONDS = 2.0
 
@@ -42,8 +45,15 @@ PROGRESS_SECONDS = 2.0
 class Stage:
     """What build() sees: its config, its verified inputs, a place to write, and a way to report progress."""
 
-    def __init__(self, config: dict, manifests: dict[str, Path], work: WorkDir, deadline: float | None = None):
-        self.config, self.deadline = config, deadline
+    def __init__(
+        self,
+        config: dict,
+        manifests: dict[str, Path],
+        work: WorkDir,
+        deadline: float | None = None,
+        ranks: Ranks | None = None,
+    ):
+        self.config, self.deadline, self.ranks = config, deadline, ranks or Ranks()
         self.inputs = {role: path.parent for role, path in manifests.items()}
         self.out, self.checkpoints = work.staging, work.checkpoints
         self.accounting: dict[str, int] = {}
@@ -76,7 +86,9 @@ class Stage:
 
     # ----------------------------------------------------------------------------------------- writing
     def write(self, file: str, columns: pa.Table | dict[str, Any], schema: pa.Schema) -> None:
-        """Write a table of this artifact, checked against its schema."""
+        """Write a table of this artifact, checked against its schema. Only the first rank writes."""
+        if not self.ranks.first:
+            return
         path = self.out / file
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, columns, schema)
@@ -87,7 +99,8 @@ class Stage:
 
     # --------------------------------------------------------------------------------------- reporting
     def log(self, message: str) -> None:
-        print(message, flush=True)
+        if self.ranks.first:
+            print(message, flush=True)
 
     def time(self, phase: str, seconds: float) -> None:
         """Add seconds to a phase of the provenance; no part of the artifact's identity."""
@@ -96,7 +109,7 @@ class Stage:
     def progress(self, step: int, total: int, **figures: float) -> None:
         """Live progress: `progress.json` in the work directory and a log line, at most every two seconds."""
         now = time.monotonic()
-        if now - self._progress_at < PROGRESS_SECONDS and step != total:
+        if not self.ranks.first or (now - self._progress_at < PROGRESS_SECONDS and step != total):
             return
         self._progress_at = now
         write_json(self._work.path / "progress.json", {"step": step, "total": total, **figures})
@@ -107,7 +120,7 @@ class Stage:
 def run_stage(name: str, build: Callable[[Stage], None], argv: list[str] | None = None) -> int:
     """Parse the command line, restore or build the artifact, publish it. Returns the exit status."""
     clock, args = Clock(), _parse(name, argv)
-    terminal = _redirect(args.log)
+    terminal = _redirect(args.log and _log_of_rank(args.log))
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.update(OMP_NUM_THREADS=str(args.threads), TOKENIZERS_PARALLELISM="false")
     try:
@@ -125,25 +138,42 @@ def run_stage(name: str, build: Callable[[Stage], None], argv: list[str] | None 
 
 def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, clock: Clock) -> None:
     spec, identity = _checked_spec(name, args)
-    work = WorkDir(args.work, name, identity)
+    work, ranks = WorkDir(args.work, name, identity), start_ranks()
+    if not ranks.first:
+        if ranks.share(None) == "build":
+            build(Stage(spec["config"], args.input, work, _deadline(args), ranks))
+            ranks.share(None)
+        return
     with work.lock():
         digests = {role: _manifest_digest(path) for role, path in args.input.items()}
         own = {part: spec[part] for part in ("stage", "config", "code")}
         content_id = digest(canonical_json({**own, "inputs": digests}))
         if work.finished() or work.adopt(content_id):
             print(f"{name}: restored {identity}", flush=True)
+            ranks.share("restored")
         else:
             libraries = _checked_libraries(name, spec["config"], args.lock)
             work.start()
-            deadline = time.monotonic() + 60 * args.minutes if args.minutes else None
-            stage = Stage(spec["config"], args.input, work, deadline)
+            ranks.share("build")
+            stage = Stage(spec["config"], args.input, work, _deadline(args), ranks)
             build(stage)
+            ranks.share("built")  # all ranks are through before the artifact is sealed
             label, _, artifact_key = identity.rpartition("-")
             provenance = make_provenance(label, artifact_key, spec, digests, clock, stage.timings, libraries)
             work.finish(stage.accounting, provenance)
             print(f"{name}: computed {identity} in {clock.seconds():.1f} s", flush=True)
         work.remember(content_id)
         work.publish(args.output)
+
+
+def _deadline(args: argparse.Namespace) -> float | None:
+    return time.monotonic() + 60 * args.minutes if args.minutes else None
+
+
+def _log_of_rank(log: Path) -> Path:
+    """The log of this process: `NAME.log` of the first rank, `NAME.log.rank1`, ... beside it of the others."""
+    rank = int(os.environ.get("RANK", 0))
+    return log.with_name(f"{log.name}.rank{rank}") if rank else log
 
 
 def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
@@ -187,7 +217,7 @@ def _parse(name: str, argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--input", action="append", default=[], metavar="ROLE=MANIFEST", help="an upstream artifact")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--minutes", type=float, default=0, help="time budget; 0 means none")
-    parser.add_argument("--log", type=Path, help="file for all output; errors also go to the terminal")
+    parser.add_argument("--log-file", dest="log", type=Path, help="file for all output; errors also go to the terminal")
     args = parser.parse_args(argv)
     args.lock = ROOT / "envs" / f"{args.environment}.txt"
     args.input = {role: Path(path) for role, _, path in (item.partition("=") for item in args.input)}

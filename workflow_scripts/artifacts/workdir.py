@@ -87,11 +87,11 @@ class WorkDir:
         folder.mkdir(parents=True, exist_ok=True)
         for stale in folder.glob("manifest*.json"):
             stale.unlink()
-        names = read_json(self.done / NAME)["files"]
+        names = [p.relative_to(self.done).as_posix() for p in self.done.rglob("*") if p.is_file() and p.name != NAME]
         for path in [p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).as_posix() not in names]:
             if path.name not in _KEPT:
                 path.unlink()
-        for name in [*names, PROVENANCE]:
+        for name in names:
             _link(self.done / name, folder / name)
         _link(self.done / NAME, output)
 

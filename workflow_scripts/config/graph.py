@@ -182,9 +182,10 @@ class Graph:
     def _training(self, algorithm: str, entropy: str) -> dict:
         slice_ = _plain(self.config.algorithms[algorithm])
         control = self.config.entropy[entropy]
-        if control.entropy_coef is not None:
-            slice_["update"]["entropy_coef"] = control.entropy_coef
-        loss = {"name": control.loss, **_plain(control, "options", "aggregation", "scope")}
+        for name in ("entropy_coef", "entropy_target"):
+            if getattr(control, name) is not None:
+                slice_["update"][name] = getattr(control, name)
+        loss = {"name": control.loss, **_plain(control, "options", "aggregation", "scope", "normalization")}
         return {**slice_, "loss": loss}
 
     def _validation(self) -> dict:

@@ -111,24 +111,45 @@ class Rollout(Strict):
     max_tokens: PositiveInt
     temperature: PositiveFloat = 1.0
     engine: Literal["inprocess"] = "inprocess"
+    max_batches: PositiveInt = Field(
+        1, description="batches that a step may sample until `prompts` groups have mixed verdicts; 1: no refill"
+    )
+    overlong_buffer: Annotated[int, Field(ge=0)] = Field(
+        0, description="last tokens before max_tokens in which the reward falls (DAPO); 0: no punishment"
+    )
+    overlong_weight: NonNegative = Field(1.0, description="what a response of max_tokens loses")
 
 
 class Update(Strict):
     minibatches: PositiveInt = Field(description="optimiser updates of a rollout step")
     lr: PositiveFloat
     warmup: Annotated[int, Field(ge=0)] = Field(0, description="updates with a rising learning rate")
+    schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="after the warm-up")
+    min_lr_ratio: Share = Field(0.0, description="share of lr at which a linear or cosine schedule ends")
     betas: tuple[Share, Share] = (0.9, 0.999)
     weight_decay: NonNegative = 0.0
     max_grad_norm: PositiveFloat = 1.0
     micro_batch_tokens: PositiveInt = Field(16384, description="prompt and response tokens of one forward pass")
     entropy_coef: NonNegative = Field(0.0, description="entropy bonus, added to every loss")
+    entropy_target: NonNegative | None = Field(
+        None, description="entropy (nats) towards which entropy_coef adapts from step to step; None: it is constant"
+    )
+    entropy_delta: NonNegative = Field(1e-4, description="change of an adaptive entropy_coef per rollout step")
+    entropy_max: NonNegative = Field(5e-3, description="upper bound of an adaptive entropy_coef")
     kl_coef: NonNegative = Field(0.0, description="KL to the starting policy")
     kl_in: Literal["loss", "reward"] = Field("loss", description="where that KL is added")
+    kl_estimator: Literal["k1", "k2", "k3"] = Field("k3", description="of the KL in the loss; in the reward it is k1")
+    backend: Literal["single", "zero2", "zero3"] = Field(
+        "single", description="one process, or DeepSpeed under torchrun (config/deepspeed/)"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the passes; weights and moments: fp32")
 
 
 class Advantage(Strict):
-    name: Literal["reinforce", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "rloo", "grpo", "dr_grpo"]
-    options: dict[str, Any] = Field(default_factory=dict, description="kl_coef, gamma, whiten, eps, std_floor")
+    name: Literal["reinforce", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "rloo", "grpo", "dr_grpo", "qae"]
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="kl_coef, kl_level, gamma, whiten, eps, std_floor, quantile"
+    )
 
 
 class Algorithm(Strict):
@@ -141,16 +162,26 @@ class Algorithm(Strict):
     normalize_reward: bool = Field(False, description="z-score of the reward over the batch (2503.23829, Eq. 5)")
     filter_groups: bool = Field(True, description="drop groups whose thresholded verdicts are all equal")
     checkpoint_every: PositiveInt = Field(25, description="rollout steps between two checkpoints")
+    measure_entropy_change: bool = Field(
+        False, description="measure the entropy of the same responses before and after the update, one pass more"
+    )
 
 
 class EntropyControl(Strict):
     """Policy loss: what is done about the entropy."""
 
-    loss: Literal["reinforce", "ppo_clip", "clip_cov", "kl_cov"]
+    loss: Literal["reinforce", "ppo_clip", "clip_cov", "kl_cov", "gspo", "cispo", "cw_grpo", "entropy_mask"]
     options: dict[str, Any] = Field(default_factory=dict)
     aggregation: Literal["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"] = "token-mean"
-    scope: Literal["micro_batch", "mini_batch"] = Field("mini_batch", description="over what covariances are centred")
+    scope: Literal["micro_batch", "mini_batch"] = Field(
+        "mini_batch", description="over what a loss compares tokens; micro_batch: as the papers' code does"
+    )
+    normalization: Literal["micro_batch", "mini_batch"] = Field(
+        "mini_batch",
+        description="over what a loss is averaged; micro_batch: means weighted by responses, as in [E]'s code",
+    )
     entropy_coef: NonNegative | None = Field(None, description="overrides the algorithm's entropy bonus")
+    entropy_target: NonNegative | None = Field(None, description="overrides the algorithm's target of its adaptation")
 
 
 class RuleReward(Strict):

@@ -39,11 +39,12 @@ class Generation:
 
 class RolloutEngine(Protocol):
     def generate(
-        self, prompts: list[list[int]], *, samples: int, max_tokens: int, temperature: float, seed: int
+        self, prompts: list[list[int]], *, samples: int, max_tokens: int, temperature: float, seed: int, first: int = 0
     ) -> Generation:
         """Sample `samples` responses of at most `max_tokens` tokens to each tokenized prompt.
 
-        Temperature 0 decodes greedily. Equal arguments and weights give equal results.
+        Temperature 0 decodes greedily. Equal arguments and weights give equal results. `first` prompts of the batch
+        are sampled elsewhere: the random numbers are those of the places after them.
         """
         ...
 

@@ -60,11 +60,12 @@ class InProcessEngine:
 
     @torch.inference_mode()
     def generate(
-        self, prompts: list[list[int]], *, samples: int, max_tokens: int, temperature: float, seed: int
+        self, prompts: list[list[int]], *, samples: int, max_tokens: int, temperature: float, seed: int, first: int = 0
     ) -> Generation:
         """See `RolloutEngine`; the result is on the CPU, its width is the longest response."""
         rows = len(prompts) * samples
-        uniforms = torch.rand(rows, max_tokens, generator=torch.Generator().manual_seed(seed)).to(self.device)
+        drawn = torch.rand(first * samples + rows, max_tokens, generator=torch.Generator().manual_seed(seed))
+        uniforms = drawn[first * samples :].to(self.device)
         out = self._empty(rows, max_tokens)
         was_training = self.model.training
         self.model.eval()
@@ -149,7 +150,8 @@ class InProcessEngine:
         return output.last_hidden_state[:, -1]
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        return self.model.get_output_embeddings()(hidden).float()
+        """(rows, known): ids beyond the tokenizer's, which round a vocabulary up, cannot be sampled."""
+        return self.model.get_output_embeddings()(hidden)[:, : len(self.tokenizer)].float()
 
     def _finish(self, out: _Output) -> Generation:
         width = int(out.lengths.max()) if len(out.lengths) else 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _DIRECT = {"qwen2": ("transformers.models.qwen2.modeling_qwen2", "Qwen2ForCausalLM")}
@@ -63,3 +64,15 @@ def encode_chat(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
 def encode_answer(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     """Return the token ids of an assistant's answer, closed by the end token."""
     return [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+
+
+def existing_vocabulary(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "torch.Tensor | None":
+    """Return (V,) bool, True for the ids that the tokenizer knows; None where the head has no rows beyond them.
+
+    Models round their vocabulary up (Qwen2.5: 152,064 rows for 151,665 tokens); a row that stands for nothing must be
+    neither sampled nor counted in the entropy.
+    """
+    import torch
+
+    rows, known = model.get_output_embeddings().weight.shape[0], len(tokenizer)
+    return torch.arange(rows) < known if rows > known else None

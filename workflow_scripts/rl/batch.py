@@ -10,7 +10,7 @@ class Rollouts:
     """B responses with all that an update reads. Tensors lie on the CPU; padding is on the right.
 
     `prompts` B lists of token ids; `tokens` (B, T) int64 and `mask` (B, T) bool of the responses; `groups` (B,) int64;
-    `old_log_probs`, `entropy` (B, T) before the update; `rewards` (B,) as trained on; `verdicts` (B,) bool;
+    `truncated` (B,) bool; `old_log_probs`, `entropy` (B, T) before the update; `rewards` (B,); `verdicts` (B,) bool;
     `advantages` (B, T); `ref_log_probs` (B, T) or None where no term reads the reference.
     """
 
@@ -18,12 +18,27 @@ class Rollouts:
     tokens: torch.Tensor
     mask: torch.Tensor
     groups: torch.Tensor
+    truncated: torch.Tensor
     old_log_probs: torch.Tensor
     entropy: torch.Tensor
     rewards: torch.Tensor
     verdicts: torch.Tensor
-    advantages: torch.Tensor
+    advantages: torch.Tensor | None = None
     ref_log_probs: torch.Tensor | None = None
+
+    @classmethod
+    def concat(cls, parts: list["Rollouts"]) -> "Rollouts":
+        """All rows, padded to the longest response."""
+        width = max(part.mask.shape[1] for part in parts)
+
+        def join(values: list) -> list | torch.Tensor | None:
+            if isinstance(values[0], list):
+                return [item for value in values for item in value]
+            if isinstance(values[0], torch.Tensor) and values[0].dim() == 2:
+                return torch.cat([torch.nn.functional.pad(value, (0, width - value.shape[1])) for value in values])
+            return torch.cat(values) if isinstance(values[0], torch.Tensor) else None
+
+        return cls(**{item.name: join([getattr(part, item.name) for part in parts]) for item in fields(cls)})
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -43,9 +58,9 @@ class Rollouts:
                 parts[name] = value
         return Rollouts(**parts)
 
-    def with_advantages(self, advantages: torch.Tensor, ref_log_probs: torch.Tensor | None) -> "Rollouts":
-        """The same rollouts with advantages and reference log-probabilities (B, T) filled in."""
-        return replace(self, advantages=advantages, ref_log_probs=ref_log_probs)
+    def replace(self, **columns: torch.Tensor | None) -> "Rollouts":
+        """The same rollouts with other columns."""
+        return replace(self, **columns)
 
     def sizes(self) -> list[int]:
         """Tokens of prompt and response together, per row."""
@@ -82,3 +97,18 @@ def micro_batches(sizes: list[int], budget: int) -> list[list[int]]:
         else:
             batches.append([row])
     return batches
+
+
+def for_ranks(batches: list[list[int]], world: int) -> list[list[list[int]]]:
+    """Micro-batches dealt to `world` ranks, equally many to each; what is missing at the end is an empty one.
+
+    They come longest rows first, so those that run at the same time take about the same time. The fullest are halved
+    until their number fits: ranks that wait for each other in every pass must make as many.
+    """
+    batches = list(batches)
+    while len(batches) % world and max(map(len, batches)) > 1:
+        fullest = max(range(len(batches)), key=lambda index: len(batches[index]))
+        rows = batches[fullest]
+        batches[fullest : fullest + 1] = [rows[: len(rows) // 2], rows[len(rows) // 2 :]]
+    batches += [[]] * (-len(batches) % world)
+    return [batches[rank::world] for rank in range(world)]

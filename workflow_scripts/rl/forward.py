@@ -1,15 +1,10 @@
-"""Log-probabilities of responses under a model, without work that nobody reads.
+"""Hidden states that predict response tokens: two ways through the layers, equal up to rounding."""
 
-Each distinct prompt runs once, its samples attend to its keys and values; responses of like length run together, so
-that little is spent on padding; the head sees the positions that predict response tokens and no other.
-"""
-
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from workflow_scripts.rl.batch import micro_batches
-from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
 from workflow_scripts.rl.prefix import PrefixCache
 
 PASS_COST = (
@@ -17,15 +12,20 @@ PASS_COST = (
 )
 
 
-def response_log_probs(
-    model: Any, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """`(log_probs, entropy)` (B, T) of the response `tokens` (B, T) after `prompts`, differentiable, zero under `mask`.
+@dataclass(frozen=True)
+class Hidden:
+    """Hidden states (N, D) that predict response tokens: state n predicts `tokens[rows[n], places[n]]`."""
 
-    `mask` is True on the first tokens of each row. The last token of a response is predicted, never read.
+    states: torch.Tensor
+    rows: torch.Tensor
+    places: torch.Tensor
+
+
+def shared_prompt_hidden(model: Any, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor) -> Hidden:
+    """Each distinct prompt runs once, its samples attend to its keys and values; responses of like length run
+    together, so that little is spent on padding.
     """
-    device = next(model.parameters()).device
-    tokens, lengths = tokens.to(device), mask.sum(dim=-1).tolist()
+    device, lengths = tokens.device, mask.sum(dim=-1).tolist()
     distinct, prompt_of = _distinct(prompts)
     cache, prompt_hidden = _run_prompts(model, distinct, device)
     rows = torch.tensor([row for row, length in enumerate(lengths) if length > 0], dtype=torch.long, device=device)
@@ -38,34 +38,18 @@ def response_log_probs(
         row, place = torch.nonzero(mask[part, 1 : width + 1].to(device), as_tuple=True)
         hidden.append(last[row, place])
         index.append(torch.stack([own[row], place + 1]))
-    row, place = torch.cat(index, dim=1)
-    head = model.get_output_embeddings().weight
-    values = token_log_probs_and_entropy(torch.cat(hidden), head, tokens[row, place], temperature=temperature)
-    empty = torch.zeros(mask.shape, dtype=values[0].dtype, device=device)
-    return empty.index_put((row, place), values[0]), empty.index_put((row, place), values[1])
+    return Hidden(torch.cat(hidden), *torch.cat(index, dim=1))
 
 
-@torch.no_grad()
-def all_log_probs(
-    model: Any,
-    prompts: list[list[int]],
-    tokens: torch.Tensor,
-    mask: torch.Tensor,
-    *,
-    budget: int,
-    temperature: float = 1.0,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same without gradient and in micro-batches of at most `budget` tokens; results (B, T) on the CPU."""
-    log_probs, entropy = torch.zeros(mask.shape), torch.zeros(mask.shape)
+def padded_hidden(model: Any, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor) -> Hidden:
+    """The plain way: prompts and responses in one pass, padded on the right."""
     lengths = mask.sum(dim=-1).tolist()
-    sizes = [len(prompt) + length for prompt, length in zip(prompts, lengths, strict=True)]
-    for rows in micro_batches(sizes, budget):
-        width = max(lengths[row] for row in rows)
-        part = response_log_probs(
-            model, [prompts[row] for row in rows], tokens[rows, :width], mask[rows, :width], temperature
-        )
-        log_probs[rows, :width], entropy[rows, :width] = part[0].cpu().float(), part[1].cpu().float()
-    return log_probs, entropy
+    rows = [prompt + tokens[row, : lengths[row]].tolist() for row, prompt in enumerate(prompts)]
+    inputs = _padded(rows, tokens.device)
+    states = model.base_model(input_ids=inputs, use_cache=False).last_hidden_state
+    row, place = torch.nonzero(mask.to(tokens.device), as_tuple=True)
+    starts = torch.tensor([len(prompt) for prompt in prompts], device=tokens.device)
+    return Hidden(states[row, starts[row] + place - 1], row, place)
 
 
 def like_lengths(lengths: list[int]) -> list[list[int]]:
@@ -101,15 +85,16 @@ def _distinct(prompts: list[list[int]]) -> tuple[list[list[int]], list[int]]:
 
 
 def _run_prompts(model: Any, prompts: list[list[int]], device: torch.device) -> tuple[PrefixCache, torch.Tensor]:
-    """Keys and values of the prompts, and their hidden states (G, P, D).
-
-    They are padded on the right, where causal attention needs no mask: padding comes after all that counts.
-    """
-    width = max(len(prompt) for prompt in prompts)
-    tokens = torch.tensor([prompt + [0] * (width - len(prompt)) for prompt in prompts], device=device)
+    """Keys and values of the prompts, and their hidden states (G, P, D)."""
     cache = PrefixCache(model.config.num_hidden_layers)
-    output = model.base_model(input_ids=tokens, past_key_values=cache, use_cache=True)
+    output = model.base_model(input_ids=_padded(prompts, device), past_key_values=cache, use_cache=True)
     return cache, output.last_hidden_state
+
+
+def _padded(rows: list[list[int]], device: torch.device) -> torch.Tensor:
+    """Token ids (B, W), padded on the right, where causal attention needs no mask: padding follows all that counts."""
+    width = max(len(row) for row in rows)
+    return torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
 
 
 def _run_responses(

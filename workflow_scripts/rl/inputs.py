@@ -1,5 +1,6 @@
-"""What the two RL stages read alike: settings, questions, and the graders that only watch."""
+"""What the two RL stages share: a trainer on the stage's inputs, and the graders that only watch."""
 
+from collections.abc import Callable, Collection
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,17 +8,55 @@ import pyarrow as pa
 
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.artifacts.schemas import QUESTIONS
+from workflow_scripts.models.loading import load_model, load_tokenizer
 from workflow_scripts.rewards import Reward, make_reward
 from workflow_scripts.rl.rollout import Questions
 from workflow_scripts.rl.settings import Settings
+from workflow_scripts.rl.trainer import Trainer
+from workflow_scripts.rl.validation import Validator
 
 
-def read_settings(stage: Stage) -> Settings:
-    """The stage's settings. Raises StageError with the one line of what does not fit."""
+def make_trainer(stage: Stage, keep_steps: Callable[[int], Collection[int]]) -> tuple[Trainer, Any]:
+    """The trainer of a stage and its tokenizer, on the policy that the stage reads.
+
+    `keep_steps` maps the number of steps to those whose rollouts are kept. Raises StageError with the one line of what
+    does not fit.
+    """
     try:
-        return Settings.from_config(stage.config)
+        settings = Settings.from_config(stage.config)
+        source = stage.path("policy", "model")
+        tokenizer, split = load_tokenizer(source), stage.config["split"]
+        trainer = Trainer(
+            model=load_model(source),
+            tokenizer=tokenizer,
+            questions=read_questions(stage, split, tokenizer),
+            settings=settings,
+            reward=make_reward(stage.config["reward"], stage),
+            stage=stage,
+            monitors=read_monitors(stage, split),
+            validator=_validator(stage, settings, tokenizer),
+            reference=load_model(source) if settings.needs_reference else None,
+            keep_steps=keep_steps(settings.steps),
+        )
     except ValueError as error:
         raise StageError(str(error)) from None
+    return trainer, tokenizer
+
+
+def _validator(stage: Stage, settings: Settings, tokenizer: Any) -> Validator | None:
+    if settings.validation is None:
+        return None
+    split, role = settings.validation.split, "validation" if "validation" in stage.inputs else "data"
+    graders = read_monitors(stage, split, role)
+    return Validator(
+        read_questions(stage, split, tokenizer, role),
+        settings.validation,
+        max_tokens=settings.rollout.max_tokens,
+        rule=graders["rule"],
+        truth=graders.get("truth"),
+        budget=settings.update.micro_batch_tokens,
+        ranks=stage.ranks,
+    )
 
 
 def read_questions(stage: Stage, split: str, tokenizer: Any, role: str = "data") -> Questions:

@@ -1,61 +1,117 @@
 """Log-probability of given tokens and entropy of the next-token distribution, from hidden states, in chunks.
 
 The full logits (tokens x vocabulary) are never held: each chunk's logits are formed, reduced and dropped, and formed
-again in the backward pass.
+again in the backward pass. Logits are fp32 whatever the input: products of bf16 weights rounded to bf16 again would be
+off by up to 2^-8 of their size, which is more than one update changes a log-probability.
 """
 
 import torch
+from torch.autograd.function import once_differentiable
+
+# Logits per chunk: on a CPU they should fit its cache (measured); a GPU needs a large matrix product to be busy, and
+# 256 MiB are little there.
+CHUNK_LOGITS = {"cpu": 2**17, "cuda": 2**26}
+LEAST_CHUNK = 64  # tokens; with fewer, reading the head once per chunk costs more than the cache saves
 
 
-def token_log_probs_and_entropy(hidden, lm_head_weight, targets, *, temperature=1.0, chunk=2048):
+def token_log_probs_and_entropy(hidden, lm_head_weight, targets, *, temperature=1.0, chunk=None, vocabulary=None):
     """`(log_probs, entropy)` of softmax(hidden @ lm_head_weight.T / temperature), both shaped like `targets`, fp32.
 
-    `hidden` (..., D), `lm_head_weight` (V, D), `targets` (...) int64, `chunk` in tokens. Both results are
-    differentiable in `hidden` and `lm_head_weight`. Log-probabilities are those of the targets; the entropy is over
-    the full vocabulary, in nats: H = logsumexp(z) - sum(softmax(z) * z). The entropy of the law is the one at
-    temperature 1. Double precision input is kept double.
+    `hidden` (..., D), `lm_head_weight` (V, D), `targets` (...) int64, `chunk` in tokens (None: by the vocabulary).
+    `vocabulary` (V,) bool names the ids that exist where the head is padded: the logits of all others are -inf, so that
+    they get no probability, no entropy and no gradient; the log-probability of such a target is -inf.
+
+    Log-probabilities are those of the targets; the entropy is over the vocabulary, in nats: H = -sum(p log p). The
+    entropy of the law is the one at temperature 1. Both results are differentiable in `hidden` and `lm_head_weight`,
+    whose dtypes may differ and are those of their gradients. Double precision input is kept double.
     """
     flat = hidden.reshape(-1, hidden.shape[-1])
-    results = _ChunkedLogProbs.apply(flat, lm_head_weight, targets.reshape(-1), temperature, chunk)
+    chunk = chunk or default_chunk(len(lm_head_weight), hidden.device.type)
+    absent = None if vocabulary is None else ~vocabulary
+    results = _ChunkedLogProbs.apply(flat, lm_head_weight, targets.reshape(-1), temperature, chunk, absent)
     return results[0].view(targets.shape), results[1].view(targets.shape)
 
 
+def default_chunk(vocabulary_size: int, device: str) -> int:
+    """Tokens per chunk, so that its logits take a fixed number of bytes on a device of this type."""
+    return max(LEAST_CHUNK, CHUNK_LOGITS.get(device, CHUNK_LOGITS["cuda"]) // vocabulary_size)
+
+
 class _ChunkedLogProbs(torch.autograd.Function):
+    """Autocast is off inside: it would form the logits in low precision again."""
+
     @staticmethod
-    def forward(ctx, hidden, weight, targets, temperature, chunk):
-        precision = torch.promote_types(hidden.dtype, torch.float32)
-        log_probs = torch.empty(len(hidden), dtype=precision, device=hidden.device)
+    def forward(ctx, hidden, weight, targets, temperature, chunk, absent):
+        head = _Head(hidden, weight, temperature, absent)
+        log_probs = torch.empty(len(hidden), dtype=head.dtype, device=hidden.device)
         entropy = torch.empty_like(log_probs)
-        for start in range(0, len(hidden), chunk):
-            rows = slice(start, start + chunk)
-            distribution = _log_softmax(hidden[rows], weight, temperature, precision)
-            log_probs[rows] = distribution.gather(1, targets[rows, None]).squeeze(1)
-            entropy[rows] = -(distribution.exp() * distribution).sum(dim=-1)
+        with torch.autocast(hidden.device.type, enabled=False):
+            for start in range(0, len(hidden), chunk):
+                rows = slice(start, start + chunk)
+                distribution = head.log_softmax(hidden[rows])
+                log_probs[rows] = distribution.gather(1, targets[rows, None]).squeeze(1)
+                probabilities = head.probabilities(distribution)
+                entropy[rows] = -probabilities.mul_(distribution).sum(dim=-1)
         ctx.save_for_backward(hidden, weight, targets, entropy)
-        ctx.temperature, ctx.chunk, ctx.precision = temperature, chunk, precision
+        ctx.temperature, ctx.chunk, ctx.absent = temperature, chunk, absent
+        ctx.set_materialize_grads(False)  # an output that no loss reads costs nothing
         return log_probs, entropy
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_log_probs, grad_entropy):
-        """dlogp/dz = onehot - p and dH/dz = -p (log p + H), both over the temperature."""
         hidden, weight, targets, entropy = ctx.saved_tensors
-        grad_hidden = torch.empty_like(hidden)
-        grad_weight = torch.zeros(weight.shape, dtype=ctx.precision, device=weight.device)
-        with_entropy = bool(grad_entropy.any())
-        for start in range(0, len(hidden), ctx.chunk):
-            rows = slice(start, start + ctx.chunk)
-            distribution = _log_softmax(hidden[rows], weight, ctx.temperature, ctx.precision)
-            probabilities, upstream = distribution.exp(), grad_log_probs[rows, None]
-            grad = -upstream * probabilities
-            grad.scatter_add_(1, targets[rows, None], upstream)
-            if with_entropy:
-                grad -= grad_entropy[rows, None] * probabilities * (distribution + entropy[rows, None])
-            grad /= ctx.temperature
-            grad_hidden[rows] = (grad @ weight.to(ctx.precision)).to(hidden.dtype)
-            grad_weight.addmm_(grad.T, hidden[rows].to(ctx.precision))
-        return grad_hidden, grad_weight.to(weight.dtype), None, None, None
+        head = _Head(hidden, weight, ctx.temperature, ctx.absent)
+        needs_hidden, needs_weight = ctx.needs_input_grad[:2]
+        grad_hidden = torch.empty_like(hidden) if needs_hidden else None
+        grad_weight = torch.zeros_like(head.weight) if needs_weight else None
+        with torch.autocast(hidden.device.type, enabled=False):
+            for start in range(0, len(hidden), ctx.chunk):
+                rows = slice(start, start + ctx.chunk)
+                upstream = [None if grad is None else grad[rows, None] for grad in (grad_log_probs, grad_entropy)]
+                grad = head.logit_gradient(hidden[rows], targets[rows, None], entropy[rows, None], *upstream)
+                if needs_hidden:
+                    grad_hidden[rows] = (grad @ head.weight).to(hidden.dtype)
+                if needs_weight:
+                    grad_weight.addmm_(grad.T, hidden[rows].to(head.dtype))
+        return grad_hidden, grad_weight.to(weight.dtype) if needs_weight else None, None, None, None, None
 
 
-def _log_softmax(hidden, weight, temperature, precision):
-    logits = (hidden @ weight.T).to(precision)
-    return torch.log_softmax(logits / temperature if temperature != 1 else logits, dim=-1)
+class _Head:
+    """The output layer in the precision of the logits, cast once per pass; works on one chunk of hidden states."""
+
+    def __init__(self, hidden, weight, temperature, absent):
+        self.dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
+        self.weight, self.temperature, self.absent = weight.to(self.dtype), temperature, absent
+
+    def log_softmax(self, hidden):
+        logits = hidden.to(self.dtype) @ self.weight.T
+        if self.temperature != 1:
+            logits /= self.temperature
+        if self.absent is not None:
+            logits.masked_fill_(self.absent, -torch.inf)
+        return torch.log_softmax(logits, dim=-1)
+
+    def probabilities(self, distribution):
+        """p of log p; where p is 0 by the vocabulary mask, log p becomes 0 in place, so that p log p is 0, not NaN."""
+        probabilities = distribution.exp()
+        if self.absent is not None:
+            distribution.masked_fill_(self.absent, 0)
+        return probabilities
+
+    def logit_gradient(self, hidden, targets, entropy, grad_log_probs, grad_entropy):
+        """Gradient of the logits: dlogp/dz = onehot - p and dH/dz = -p (log p + H), both over the temperature.
+
+        An upstream gradient (n, 1) is None where no loss reads the result.
+        """
+        distribution = self.log_softmax(hidden)
+        probabilities = self.probabilities(distribution)
+        grad = distribution.zero_() if grad_entropy is None else distribution.add_(entropy).mul_(-grad_entropy)
+        if grad_log_probs is not None:
+            grad -= grad_log_probs
+        grad *= probabilities
+        if grad_log_probs is not None:
+            grad.scatter_add_(1, targets, grad_log_probs)
+        if self.absent is not None:
+            grad.masked_fill_(self.absent, 0)  # of a target that does not exist
+        return grad.div_(self.temperature) if self.temperature != 1 else grad

@@ -40,3 +40,29 @@ def covariance_profile(
     ordered = values.sort(descending=True).values
     counts = {name: max(1, int(share * len(ordered))) for name, share in COVARIANCE_SHARES.items()}
     return {name: float(ordered[:count].mean()) for name, count in counts.items()}
+
+
+def group_covariance(
+    log_probs: torch.Tensor, advantages: torch.Tensor, mask: torch.Tensor, groups: torch.Tensor
+) -> torch.Tensor:
+    """Covariance of log-probability and advantage within each group (G,), double, in order of group number.
+
+    Entropy Mechanism, Eq. 9, the bandit view: the prompt is the state, the whole response the action, and log pi(y|x)
+    its mean token log-probability (1/|y|) sum_t log p_t. `log_probs`, `advantages` and `mask` are (B, T), `groups` (B,)
+    int; what lies outside `mask` is not read, a response without tokens is left out. The covariance is the population's
+    over the samples of a group: the theorem's expectation over the policy, estimated by its samples.
+
+    The paper does not state whether its figure has pi*A (Theorem 1, vanilla gradient) or A (Theorem 2, natural
+    gradient) in the second slot, nor which pi. A is taken here, as in Eq. 10 and both methods: the mean over the tokens
+    of a response, which all have the same one under every estimator but REINFORCE++. Groups that a filter dropped are
+    no rows of the batch; a mean that counts them as 0 divides the sum by the number of sampled groups.
+    """
+    lengths = mask.sum(dim=-1)
+    rows = lengths > 0
+    log_prob, advantage = (
+        torch.where(mask, values, 0)[rows].double().sum(dim=-1) / lengths[rows] for values in (log_probs, advantages)
+    )
+    _, index = torch.unique(groups[rows], return_inverse=True)
+    size = torch.bincount(index)
+    centred = [x - (torch.bincount(index, weights=x) / size)[index] for x in (log_prob, advantage)]
+    return torch.bincount(index, weights=centred[0] * centred[1]) / size

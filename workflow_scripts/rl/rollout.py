@@ -10,8 +10,9 @@ from workflow_scripts.data.prompts import render
 from workflow_scripts.data.text import last_line
 from workflow_scripts.generation import Generation, RolloutEngine
 from workflow_scripts.models.loading import encode_chat
+from workflow_scripts.ranks import Ranks
 from workflow_scripts.rewards import RewardBatch, RewardResult
-from workflow_scripts.rl.forward import all_log_probs
+from workflow_scripts.rl.policy import all_log_probs
 
 
 class Questions:
@@ -36,8 +37,9 @@ class Questions:
 
 @dataclass(frozen=True)
 class Sampled:
-    """B responses to the questions `asked` (B indices, samples of one question adjacent)."""
+    """B responses to the questions `asked` (B indices), the `samples` of one question adjacent."""
 
+    samples: int
     asked: list[int]
     prompts: list[list[int]]
     generation: Generation
@@ -67,38 +69,37 @@ def sample(
     prompts = [questions.encode(index) for index in indices]
     generation = engine.generate(prompts, samples=samples, max_tokens=max_tokens, temperature=temperature, seed=seed)
     rows = [row for row in range(len(indices)) for _ in range(samples)]
-    return Sampled([indices[row] for row in rows], [prompts[row] for row in rows], generation)
+    return Sampled(samples, [indices[row] for row in rows], [prompts[row] for row in rows], generation)
 
 
 def before_update(
-    model: Any, sampled: Sampled, *, temperature: float, budget: int
+    forward: Any, sampled: Sampled, *, temperature: float, budget: int, ranks: Ranks | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`(old_log_probs, entropy)` (B, T): log-probabilities at the sampling temperature, entropy at temperature 1.
 
-    An engine that runs the trainer's own weights has computed both on the way; for any other one the model is run on
+    An engine that runs the trainer's own weights has computed both on the way; for any other one `forward` is run on
     the responses.
     """
     generation = sampled.generation
     if generation.log_probs is not None and generation.entropy is not None:
         return generation.log_probs, generation.entropy
-    inputs = (model, sampled.prompts, generation.tokens, generation.mask)
-    log_probs, entropy = all_log_probs(*inputs, budget=budget, temperature=temperature)
+    inputs = (forward, sampled.prompts, generation.tokens, generation.mask)
+    log_probs, entropy = all_log_probs(*inputs, budget=budget, temperature=temperature, ranks=ranks)
     if temperature != 1:
-        entropy = all_log_probs(*inputs, budget=budget)[1]
+        entropy = all_log_probs(*inputs, budget=budget, ranks=ranks)[1]
     return log_probs, entropy
 
 
 def rollout_rows(
-    step: int, sampled: Sampled, questions: Questions, result: RewardResult, samples: int
+    step: int, sampled: Sampled, questions: Questions, result: RewardResult, first_group: int
 ) -> dict[str, list]:
-    """The columns of ROLLOUTS for one step; group numbers are unique in the run."""
-    count, generation = len(sampled.asked), sampled.generation
-    groups_per_step = count // samples
+    """The columns of ROLLOUTS for one batch; its groups are numbered from `first_group`, unique in the run."""
+    count, generation, samples = len(sampled.asked), sampled.generation, sampled.samples
     batch = sampled.reward_batch(questions)
     return {
         "step": [step] * count,
         "question_id": batch.question_ids,
-        "group": [(step - 1) * groups_per_step + row // samples for row in range(count)],
+        "group": [first_group + row // samples for row in range(count)],
         "sample": [row % samples for row in range(count)],
         "subject": batch.subjects,
         "prompt": batch.prompts,

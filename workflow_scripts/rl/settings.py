@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workflow_scripts.rl.advantages import advantage_options
-from workflow_scripts.rl.losses import loss_options
+from workflow_scripts.rl.backends import BACKENDS
+from workflow_scripts.rl.kl import ESTIMATORS
+from workflow_scripts.rl.losses import loss_aggregations, loss_options
 from workflow_scripts.rl.losses.aggregation import AGGREGATIONS
+from workflow_scripts.rl.schedule import SCHEDULES
 
 SCOPES = ("mini_batch", "micro_batch")
-_OPTIONAL = ("normalize_reward", "filter_groups", "checkpoint_every")
+_OPTIONAL = ("normalize_reward", "filter_groups", "checkpoint_every", "measure_entropy_change")
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,9 @@ class RolloutSettings:
     max_tokens: int
     temperature: float = 1.0
     engine: str = "inprocess"
+    max_batches: int = 1
+    overlong_buffer: int = 0
+    overlong_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,9 +35,17 @@ class UpdateSettings:
     max_grad_norm: float = 1.0
     micro_batch_tokens: int = 16384
     entropy_coef: float = 0.0
+    entropy_target: float | None = None
+    entropy_delta: float = 1e-4
+    entropy_max: float = 5e-3
     kl_coef: float = 0.0
     kl_in: str = "loss"
+    kl_estimator: str = "k3"
     warmup: int = 0
+    schedule: str = "constant"
+    min_lr_ratio: float = 0.0
+    backend: str = "single"
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Choice:
 class LossSettings(Choice):
     aggregation: str = "token-mean"
     scope: str = "mini_batch"
+    normalization: str = "mini_batch"
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,7 @@ class Settings:
     normalize_reward: bool = False
     filter_groups: bool = True
     checkpoint_every: int = 25
+    measure_entropy_change: bool = False
     validation: ValidationSettings | None = None
 
     @classmethod
@@ -96,23 +112,45 @@ class Settings:
                 f"rollout {self.rollout.prompts} prompts x {self.rollout.samples} samples = {responses} responses, "
                 f"which update.minibatches {minibatches} does not divide"
             )
-        if self.loss.aggregation not in AGGREGATIONS:
-            raise ValueError(f"loss.aggregation {self.loss.aggregation!r}, allowed: {', '.join(AGGREGATIONS)}")
-        if self.loss.scope not in SCOPES:
-            raise ValueError(f"loss.scope {self.loss.scope!r}, allowed: {', '.join(SCOPES)}")
+        for name, value, allowed in (
+            ("loss.aggregation", self.loss.aggregation, AGGREGATIONS),
+            ("loss.scope", self.loss.scope, SCOPES),
+            ("loss.normalization", self.loss.normalization, SCOPES),
+            ("update.kl_in", self.update.kl_in, ("loss", "reward")),
+            ("update.kl_estimator", self.update.kl_estimator, tuple(ESTIMATORS)),
+            ("update.schedule", self.update.schedule, SCHEDULES),
+            ("update.backend", self.update.backend, tuple(BACKENDS)),
+            ("update.precision", self.update.precision, ("float32", "bfloat16")),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} {value!r}, allowed: {', '.join(allowed)}")
         if self.rollout.temperature <= 0:
             raise ValueError("rollout.temperature must be above 0: a policy learns from what it samples")
-        if self.update.kl_in not in ("loss", "reward"):
-            raise ValueError(f"update.kl_in {self.update.kl_in!r}, allowed: loss, reward")
+        if self.rollout.max_batches > 1 and not self.filter_groups:
+            raise ValueError("rollout.max_batches is above 1, but filter_groups is off: no group would be refilled")
+        if self.rollout.overlong_buffer > self.rollout.max_tokens:
+            raise ValueError(
+                f"rollout.overlong_buffer {self.rollout.overlong_buffer} exceeds max_tokens {self.rollout.max_tokens}"
+            )
         if self.normalize_reward and self.advantage.name == "grpo":
             raise ValueError("normalize_reward with advantage grpo: the group's deviation cancels it; switch one off")
         loss_options(self.loss.name, self.loss.options)
+        if self.loss.aggregation not in loss_aggregations(self.loss.name):
+            raise ValueError(
+                f"loss {self.loss.name}: aggregation {self.loss.aggregation!r}, allowed: "
+                f"{', '.join(loss_aggregations(self.loss.name))}"
+            )
         advantage_options(self.advantage.name, self.advantage.options)
 
     @property
     def needs_reference(self) -> bool:
         """Whether any term reads the reference model."""
         return self.update.kl_coef != 0 or self.advantage.options.get("kl_coef", 0) != 0
+
+    @property
+    def updates(self) -> int:
+        """Optimiser updates of the whole run."""
+        return self.steps * self.update.minibatches
 
     @property
     def kl_loss_coef(self) -> float:

@@ -1,7 +1,8 @@
 """The RL loop: sample, judge, filter, estimate advantages, update, measure; validated, resumed and timed.
 
-One step: `prompts` questions x `samples` responses -> reward (z-scored if asked) -> groups whose verdicts all agree are
-dropped -> advantages -> `minibatches` updates. The run is a pure function of settings, weights and questions.
+One step: `prompts` questions x `samples` responses -> reward -> overlong shaping -> z-score -> groups whose verdicts
+all agree are dropped, and refilled if asked -> KL -> advantages -> `minibatches` updates. The run is a pure function of
+settings, weights and questions. Under several ranks each samples, judges and updates its part, and all know the whole.
 """
 
 import time
@@ -13,20 +14,27 @@ from typing import Any
 import numpy as np
 import torch
 
-from workflow_scripts.artifacts import StageError
+from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.generation import make_engine
-from workflow_scripts.rewards import Reward, RewardResult
+from workflow_scripts.models.loading import existing_vocabulary
+from workflow_scripts.rewards import Reward
 from workflow_scripts.rewards.normalize import z_score
 from workflow_scripts.rl.advantages import compute_advantages
+from workflow_scripts.rl.backends import make_backend
 from workflow_scripts.rl.batch import Rollouts, mixed_groups
 from workflow_scripts.rl.checkpoint import load_checkpoint, load_shards, save_checkpoint, save_shard
-from workflow_scripts.rl.forward import all_log_probs
-from workflow_scripts.rl.measures import covariance_profile, response_entropy, token_entropy
-from workflow_scripts.rl.rollout import Questions, Sampled, before_update, rollout_rows, sample
+from workflow_scripts.rl.entropy_coefficient import EntropyCoefficient
+from workflow_scripts.rl.events import Events
+from workflow_scripts.rl.measures import response_entropy
+from workflow_scripts.rl.metrics import rollout_figures, update_figures
+from workflow_scripts.rl.policy import Policy, all_log_probs
+from workflow_scripts.rl.rollout import Questions, before_update, rollout_rows, sample
 from workflow_scripts.rl.sampler import PromptSampler
 from workflow_scripts.rl.seeds import derive_seed
 from workflow_scripts.rl.settings import Settings
-from workflow_scripts.rl.update import Updater, UpdateReport
+from workflow_scripts.rl.shaping import overlong_penalty
+from workflow_scripts.rl.sharded import ShardedEngine, sharded_reward
+from workflow_scripts.rl.update import Updater
 from workflow_scripts.rl.validation import Validator
 
 
@@ -40,7 +48,7 @@ class History:
 
 
 class Trainer:
-    """Trains `model` in place. `stage` gives the checkpoint folder, the deadline and the places to report to."""
+    """Trains `model`. `stage` gives the ranks, the checkpoint folder, the deadline and the places to report to."""
 
     def __init__(
         self,
@@ -50,7 +58,7 @@ class Trainer:
         questions: Questions,
         settings: Settings,
         reward: Reward,
-        stage: Any,
+        stage: Stage,
         monitors: dict[str, Reward] | None = None,
         validator: Validator | None = None,
         reference: Any = None,
@@ -63,14 +71,32 @@ class Trainer:
         """
         if settings.needs_reference and reference is None:
             raise ValueError("a KL coefficient is set, but there is no reference model")
-        self.model, self.questions, self.settings, self.reward = model, questions, settings, reward
-        self.stage, self.monitors, self.validator, self.reference = stage, monitors or {}, validator, reference
-        self.keep_steps = frozenset(keep_steps)
+        self.questions, self.settings, self.stage, self.ranks = questions, settings, stage, stage.ranks
+        self.validator, self.keep_steps = validator, frozenset(keep_steps)
         self.sampler = PromptSampler(len(questions), settings.rollout.prompts, settings.seed)
-        self.engine = make_engine(settings.rollout.engine, model, tokenizer)
-        self.updater = Updater(model, settings)
-        self.history = History()
+        vocabulary = existing_vocabulary(model, tokenizer)
+        self.reference = reference and Policy(reference, vocabulary=vocabulary)
+        self.backend = make_backend(model, settings.update, self.ranks, vocabulary)
+        self.engine = make_engine(settings.rollout.engine, self.backend.rollout_model, tokenizer)
+        self.reward, self.monitors = reward, dict(monitors or {})
+        if self.ranks.world > 1:
+            self.engine = ShardedEngine(self.engine, self.ranks)
+            self.reward = sharded_reward(reward, self.ranks)
+            self.monitors = {name: sharded_reward(monitor, self.ranks) for name, monitor in self.monitors.items()}
+        self.updater, self.entropy_coefficient = Updater(self.backend, settings, self.ranks), _adaptive(settings)
+        self.history, self.events = History(), Events(stage)
+        self.batches = 0  # rollout batches sampled so far: as many as steps, or more with refill
         self._unsaved: dict[str, list] = {}
+
+    @property
+    def model(self) -> Any:
+        """The model as trained so far."""
+        return self.backend.rollout_model
+
+    @property
+    def responses(self) -> int:
+        """Responses sampled for training so far."""
+        return self.batches * self.settings.rollout.prompts * self.settings.rollout.samples
 
     def train(self) -> History:
         """Run to the last step, from the newest checkpoint if there is one."""
@@ -82,80 +108,116 @@ class Trainer:
         for step in range(done + 1, self.settings.steps + 1):
             row, count = self._step(step)
             self.history.metrics.append(row)
+            self.events.add("train", row)
             if self.validator and self.validator.due(step, self.settings.steps):
                 self._validate(step)
             tokens += count
             now = time.monotonic()
             self._report(step, row, (now - started) / (step - done), tokens / (now - started))
-            late = self.stage.deadline is not None and now >= self.stage.deadline
+            late = self.ranks.share(self.stage.deadline is not None and now >= self.stage.deadline)
             if late or step % self.settings.checkpoint_every == 0:
                 self._save(step)
             if late and step < self.settings.steps:
                 raise StageError(f"time budget used up after step {step} of {self.settings.steps}: saved, run it again")
         self._keep(self._unsaved, self.history.rollouts)
+        self.events.close()
         return self.history
 
     # ------------------------------------------------------------------------------------------ one step
     def _step(self, step: int) -> tuple[dict[str, Any], int]:
         """The METRICS row of `step` and the number of generated tokens."""
-        settings = self.settings
+        first = self.batches
+        everything, monitored = self._collect(step)
+        kept = self._with_advantages(self._kept(everything))
+        row = {"step": step, "batches": self.batches - first, **rollout_figures(everything, kept, monitored)}
+        coefficient = self._entropy_coefficient(row["entropy_all"])
+        with self._timed("update"):
+            reports = list(self.updater.run(kept, step, coefficient))
+            self.backend.refresh()
+        row |= update_figures(reports, self.updater.learning_rate(step * self.settings.update.minibatches))
+        row |= {"entropy_coef": coefficient, "entropy_change": self._entropy_change(everything, row["entropy_all"])}
+        return row, int(everything.mask.sum())
+
+    def _collect(self, step: int) -> tuple[Rollouts, dict[str, np.ndarray]]:
+        """Rollouts with raw rewards, and the monitors' verdicts: one batch, or as many as give enough mixed groups."""
+        rollout, parts, verdicts = self.settings.rollout, [], []
+        for attempt in range(1, rollout.max_batches + 1):
+            self.batches += 1
+            part, monitored = self._rollouts(step, self.batches)
+            parts.append(part)
+            verdicts.append(monitored)
+            found = sum(len(_mixed(one).groups.unique()) for one in parts)
+            if found >= rollout.prompts or rollout.max_batches == 1:
+                break
+            if attempt == rollout.max_batches:
+                raise StageError(
+                    f"step {step}: {found} of {rollout.prompts} groups with mixed verdicts after {attempt} batches: "
+                    f"the questions are too easy or too hard; raise rollout.max_batches, or leave it at 1"
+                )
+        return Rollouts.concat(parts), {name: np.concatenate([one[name] for one in verdicts]) for name in self.monitors}
+
+    def _rollouts(self, step: int, number: int) -> tuple[Rollouts, dict[str, np.ndarray]]:
+        """Batch `number`: sampled, judged, not yet shaped."""
+        settings, rollout = self.settings, self.settings.rollout
         with self._timed("generation"):
             sampled = sample(
                 self.engine,
                 self.questions,
-                self.sampler.step(step),
-                samples=settings.rollout.samples,
-                max_tokens=settings.rollout.max_tokens,
-                temperature=settings.rollout.temperature,
-                seed=derive_seed(settings.seed, "rollout", step),
+                self.sampler.batch(number),
+                samples=rollout.samples,
+                max_tokens=rollout.max_tokens,
+                temperature=rollout.temperature,
+                seed=derive_seed(settings.seed, "rollout", number),
             )
         with self._timed("old log-probabilities"):
             old, entropy = before_update(
-                self.model,
+                self.backend.forward,
                 sampled,
-                temperature=settings.rollout.temperature,
+                temperature=rollout.temperature,
                 budget=settings.update.micro_batch_tokens,
+                ranks=self.ranks,
             )
+        batch = sampled.reward_batch(self.questions)
         with self._timed("reward"):
-            batch = sampled.reward_batch(self.questions)
             result = self.reward(batch)
         with self._timed("monitoring"):
-            monitored = {name: float(np.mean(reward(batch).verdicts)) for name, reward in self.monitors.items()}
+            monitored = {name: monitor(batch).verdicts for name, monitor in self.monitors.items()}
         if step in self.keep_steps:
-            rows = rollout_rows(step, sampled, self.questions, result, settings.rollout.samples)
+            rows = rollout_rows(step, sampled, self.questions, result, first_group=(number - 1) * rollout.prompts)
             self._keep(rows, self._unsaved)
-        kept = self._kept_rollouts(sampled, result, old, entropy)
-        row = self._measure(step, sampled, result, entropy, kept, monitored)
-        with self._timed("update"):
-            reports = list(self.updater.run(kept, step))
-        return row | _update_figures(reports, self.updater, step, settings), int(sampled.generation.mask.sum())
-
-    def _kept_rollouts(
-        self, sampled: Sampled, result: RewardResult, old: torch.Tensor, entropy: torch.Tensor
-    ) -> Rollouts:
-        """The rollouts of mixed groups with their advantages."""
-        settings, generation = self.settings, sampled.generation
-        values = z_score(result.values) if settings.normalize_reward else result.values
-        count = len(sampled.asked)
-        groups = torch.arange(count) // settings.rollout.samples
-        verdicts = torch.from_numpy(np.asarray(result.verdicts, dtype=bool))
-        keep = mixed_groups(verdicts, groups) if settings.filter_groups else torch.ones(count, dtype=torch.bool)
         rollouts = Rollouts(
             prompts=sampled.prompts,
-            tokens=generation.tokens,
-            mask=generation.mask,
-            groups=groups,
+            tokens=sampled.generation.tokens,
+            mask=sampled.generation.mask,
+            groups=number * rollout.prompts + torch.arange(len(sampled.asked)) // rollout.samples,
+            truncated=sampled.generation.truncated,
             old_log_probs=old,
             entropy=entropy,
-            rewards=torch.from_numpy(np.asarray(values, dtype=np.float32)),
-            verdicts=verdicts,
-            advantages=torch.zeros(generation.mask.shape),
-        ).take(torch.nonzero(keep).flatten().tolist())
-        return self._with_advantages(rollouts) if len(rollouts) else rollouts
+            rewards=torch.from_numpy(np.asarray(result.values, dtype=np.float32)),
+            verdicts=torch.from_numpy(np.asarray(result.verdicts, dtype=bool)),
+        )
+        return rollouts, monitored
+
+    def _kept(self, everything: Rollouts) -> Rollouts:
+        """The rollouts to train on, their rewards shaped and z-scored over everything that was sampled."""
+        settings, rollout, rewards = self.settings, self.settings.rollout, everything.rewards
+        if rollout.overlong_buffer:
+            rewards = rewards + overlong_penalty(
+                everything.mask.sum(dim=-1),
+                max_tokens=rollout.max_tokens,
+                buffer=rollout.overlong_buffer,
+                weight=rollout.overlong_weight,
+            )
+        if settings.normalize_reward:
+            rewards = torch.from_numpy(z_score(rewards.numpy()))
+        shaped = everything.replace(rewards=rewards)
+        return _mixed(shaped, most=rollout.prompts) if settings.filter_groups else shaped
 
     def _with_advantages(self, rollouts: Rollouts) -> Rollouts:
         settings, token_kl, reference = self.settings, None, None
-        if settings.needs_reference:
+        if len(rollouts) == 0:
+            return rollouts.replace(advantages=torch.zeros(rollouts.mask.shape))
+        if self.reference is not None:
             with self._timed("reference"):
                 reference, _ = all_log_probs(
                     self.reference,
@@ -164,6 +226,7 @@ class Trainer:
                     rollouts.mask,
                     budget=settings.update.micro_batch_tokens,
                     temperature=settings.rollout.temperature,
+                    ranks=self.ranks,
                 )
             token_kl = rollouts.old_log_probs - reference
         advantages = compute_advantages(
@@ -174,42 +237,32 @@ class Trainer:
             token_kl=token_kl,
             options=settings.advantage_options,
         )
-        return rollouts.with_advantages(advantages, reference)
+        return rollouts.replace(advantages=advantages, ref_log_probs=reference)
 
-    def _measure(
-        self,
-        step: int,
-        sampled: Sampled,
-        result: RewardResult,
-        entropy: torch.Tensor,
-        kept: Rollouts,
-        monitored: dict[str, float],
-    ) -> dict[str, Any]:
-        mask, samples = sampled.generation.mask, self.settings.rollout.samples
-        return {
-            "step": step,
-            "reward": float(np.mean(result.values)),
-            "verdict": float(np.mean(result.verdicts)),
-            "truth": monitored.get("truth"),
-            "rule": monitored.get("rule"),
-            "entropy": response_entropy(kept.entropy, kept.mask),
-            "entropy_all": response_entropy(entropy, mask),
-            "entropy_token": token_entropy(entropy, mask),
-            "length": float(mask.sum(dim=-1).double().mean()),
-            "truncated": float(sampled.generation.truncated.double().mean()),
-            "groups": len(sampled.asked) // samples,
-            "groups_kept": len(torch.unique(kept.groups)),
-            **covariance_profile(kept.old_log_probs, kept.advantages, kept.mask),
-        }
+    def _entropy_coefficient(self, entropy: float) -> float:
+        """The coefficient of the entropy bonus in force for this step."""
+        if self.entropy_coefficient is None:
+            return self.settings.update.entropy_coef
+        return self.entropy_coefficient.update(entropy)
+
+    def _entropy_change(self, rollouts: Rollouts, before: float) -> float | None:
+        """Entropy after the update less before it, on the same responses."""
+        if not self.settings.measure_entropy_change:
+            return None
+        with self._timed("entropy change"):
+            inputs = (self.backend.forward, rollouts.prompts, rollouts.tokens, rollouts.mask)
+            _, entropy = all_log_probs(*inputs, budget=self.settings.update.micro_batch_tokens, ranks=self.ranks)
+        return response_entropy(entropy, rollouts.mask) - before
 
     # -------------------------------------------------------------------------- validation and progress
     def _validate(self, step: int) -> None:
         if self.validator is None:
             return
         with self._timed("validation"):
-            rows = self.validator.run(self.engine, self.model, step)
+            rows = self.validator.run(self.engine, self.backend.forward, step)
         self.history.validation.extend(rows)
         total = rows[-1]
+        self.events.add("validation", total)
         self.stage.log(
             f"validation after step {step}: accuracy {total['accuracy']:.3f} rule {total['rule']:.3f} "
             f"entropy {total['entropy']:.3f}"
@@ -232,23 +285,34 @@ class Trainer:
 
     # --------------------------------------------------------------------------------- save and resume
     def _save(self, step: int) -> None:
-        folder = self.stage.checkpoints
+        folder, first = self.stage.checkpoints, self.ranks.first
         with self._timed("checkpoint"):
             if self._unsaved:
-                save_shard(folder, step, self._unsaved)
+                if first:
+                    save_shard(folder, step, self._unsaved)
                 self._keep(self._unsaved, self.history.rollouts)
                 self._unsaved = {}
-            state = {"metrics": self.history.metrics, "validation": self.history.validation}
-            save_checkpoint(folder, step, self.model, self.updater.optimizer, state)
+            state = {"metrics": self.history.metrics, "validation": self.history.validation, "batches": self.batches}
+            if self.entropy_coefficient:
+                state["entropy_coefficient"] = self.entropy_coefficient.value
+            save_checkpoint(folder, step, self.backend, state, first)
 
     def _resume(self) -> int:
         """Restore the newest checkpoint; the number of rollout steps that it has behind it."""
-        state = load_checkpoint(self.stage.checkpoints, self.model, self.updater.optimizer)
+        state = load_checkpoint(self.stage.checkpoints, self.backend)
         if state is None:
             return 0
         self.history = History(
             state["metrics"], state["validation"], load_shards(self.stage.checkpoints, state["step"])
         )
+        self.batches = state["batches"]
+        if self.entropy_coefficient:
+            self.entropy_coefficient.value = state["entropy_coefficient"]
+        for row in self.history.metrics:
+            self.events.add("train", row)
+        for row in self.history.validation:
+            if row["subject"] == "all":
+                self.events.add("validation", row)
         self.stage.log(f"resumed after step {state['step']} of {self.settings.steps}")
         return state["step"]
 
@@ -258,21 +322,16 @@ class Trainer:
             into.setdefault(name, []).extend(values)
 
 
-def _update_figures(reports: list[UpdateReport], updater: Updater, step: int, settings: Settings) -> dict[str, Any]:
-    """The METRICS columns of the updates of one step; zeros and `skipped` where no group was kept."""
-    done = [report for report in reports if not report.skipped]
-    stats: dict[str, float] = {}
-    for report in done:
-        for name, value in report.stats.items():
-            stats[name] = stats.get(name, 0.0) + value
-    tokens, count = max(stats.get("tokens", 0.0), 1.0), max(len(done), 1)
-    return {
-        "loss": sum(report.loss for report in done) / count,
-        "grad_norm": sum(report.grad_norm for report in done) / count,
-        "lr": reports[-1].lr if reports else updater.learning_rate(step * settings.update.minibatches),
-        "kl": stats.get("kl_sum", 0.0) / tokens,
-        "clip_fraction": stats.get("clipped", 0.0) / tokens,
-        "selected": int(stats.get("selected", 0)),
-        "selected_positive": int(stats.get("selected_positive", 0)),
-        "skipped": len(done) < len(reports) or not reports,
-    }
+def _mixed(rollouts: Rollouts, most: int | None = None) -> Rollouts:
+    """The groups with mixed verdicts, at most the first `most` of them."""
+    keep = mixed_groups(rollouts.verdicts, rollouts.groups)
+    if most is not None:
+        keep &= torch.isin(rollouts.groups, rollouts.groups[keep].unique()[:most])
+    return rollouts.take(torch.nonzero(keep).flatten().tolist())
+
+
+def _adaptive(settings: Settings) -> EntropyCoefficient | None:
+    update = settings.update
+    if update.entropy_target is None:
+        return None
+    return EntropyCoefficient(update.entropy_coef, update.entropy_target, update.entropy_delta, update.entropy_max)

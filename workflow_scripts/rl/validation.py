@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from workflow_scripts.generation import RolloutEngine
+from workflow_scripts.ranks import Ranks
 from workflow_scripts.rewards import Reward
 from workflow_scripts.rl.measures import response_entropy, token_entropy
 from workflow_scripts.rl.rollout import Questions, before_update, sample
@@ -26,6 +27,7 @@ class Validator:
         rule: Reward,
         truth: Reward | None = None,
         budget: int = 16384,
+        ranks: Ranks | None = None,
     ) -> None:
         """Raises ValueError where the split has fewer questions than `settings.questions`."""
         if settings.questions > len(questions):
@@ -33,7 +35,7 @@ class Validator:
                 f"validation.questions is {settings.questions}, but split {settings.split!r} has {len(questions)}"
             )
         self.questions, self.settings, self.max_tokens, self.budget = questions, settings, max_tokens, budget
-        self.rule, self.truth = rule, truth
+        self.rule, self.truth, self.ranks = rule, truth, ranks
         # no seed of the run enters: arms and seeds are compared on the same questions and numbers
         order = random.Random(derive_seed("validation")).sample(range(len(questions)), settings.questions)
         self.indices = sorted(order)
@@ -42,7 +44,7 @@ class Validator:
         """Whether to validate after `step` rollout steps of `last`."""
         return step % self.settings.every == 0 or step == last
 
-    def run(self, engine: RolloutEngine, model: Any, step: int) -> list[dict[str, Any]]:
+    def run(self, engine: RolloutEngine, forward: Any, step: int) -> list[dict[str, Any]]:
         """Rows of VALIDATION after `step` rollout steps: one per subject, sorted, then "all"."""
         sampled = sample(
             engine,
@@ -53,7 +55,7 @@ class Validator:
             temperature=1.0,
             seed=derive_seed("validation", "sampling"),
         )
-        _, entropy = before_update(model, sampled, temperature=1.0, budget=self.budget)
+        _, entropy = before_update(forward, sampled, temperature=1.0, budget=self.budget, ranks=self.ranks)
         batch = sampled.reward_batch(self.questions)
         rule = self.rule(batch).verdicts
         right = self.truth(batch).verdicts if self.truth else rule

@@ -34,9 +34,9 @@ def test_micro_batches_keep_the_budget(budget):
 
 def test_every_epoch_asks_every_question_once():
     sampler = PromptSampler(questions=12, prompts=4, seed=1)
-    epochs = [[index for step in range(e * 3 + 1, e * 3 + 4) for index in sampler.step(step)] for e in range(2)]
+    epochs = [[index for step in range(e * 3 + 1, e * 3 + 4) for index in sampler.batch(step)] for e in range(2)]
     assert all(sorted(epoch) == list(range(12)) for epoch in epochs) and epochs[0] != epochs[1]
-    assert PromptSampler(12, 4, 1).step(5) == sampler.step(5) != PromptSampler(12, 4, 2).step(5)
+    assert PromptSampler(12, 4, 1).batch(5) == sampler.batch(5) != PromptSampler(12, 4, 2).batch(5)
     with pytest.raises(ValueError, match="only 3 questions"):
         PromptSampler(3, 4, 0)
 

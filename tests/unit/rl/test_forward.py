@@ -1,10 +1,11 @@
-"""Sharing prompts, sorting by length and cutting into passes change nothing but the time."""
+"""Sharing prompts, sorting by length, padding and cutting into passes change nothing but the time."""
 
 import pytest
 import torch
-from rl_nano import nano_policy
 
-from workflow_scripts.rl.forward import all_log_probs, like_lengths, response_log_probs
+from tests.rl_nano import nano_policy
+from workflow_scripts.rl.forward import like_lengths
+from workflow_scripts.rl.policy import Policy, all_log_probs
 
 LENGTHS = [5, 1, 8, 3, 0, 8, 2]
 PROMPTS = [[9, 8, 7], [9, 8, 7], [5], [20, 21, 22, 23], [5], [9, 8, 7], [20, 21, 22, 23]]
@@ -30,13 +31,14 @@ def row_by_row(model, tokens, temperature):
     return log_probs, entropy
 
 
+@pytest.mark.parametrize("share_prompts", [True, False])
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_equals_one_sequence_at_a_time(case, temperature):
+def test_equals_one_sequence_at_a_time(case, temperature, share_prompts):
     model, tokens, mask = case
     results = []
     for compute in (
         lambda: row_by_row(model, tokens, temperature),
-        lambda: response_log_probs(model, PROMPTS, tokens, mask, temperature),
+        lambda: Policy(model, share_prompts=share_prompts)(PROMPTS, tokens, mask, temperature),
     ):
         model.zero_grad()
         log_probs, entropy = compute()
@@ -52,8 +54,8 @@ def test_equals_one_sequence_at_a_time(case, temperature):
 @pytest.mark.parametrize("budget", [1, 20, 1000])
 def test_micro_batches_change_nothing(case, budget):
     model, tokens, mask = case
-    expected = [value.detach().float() for value in response_log_probs(model, PROMPTS, tokens, mask)]
-    for ours, theirs in zip(all_log_probs(model, PROMPTS, tokens, mask, budget=budget), expected, strict=True):
+    expected = [value.detach().float() for value in Policy(model)(PROMPTS, tokens, mask)]
+    for ours, theirs in zip(all_log_probs(Policy(model), PROMPTS, tokens, mask, budget=budget), expected, strict=True):
         torch.testing.assert_close(ours, theirs)
 
 

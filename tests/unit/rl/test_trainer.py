@@ -3,13 +3,17 @@
 import math
 import time
 
+import numpy as np
 import pytest
 import torch
-from rl_nano import many_letters, nano_policy, nano_questions, nano_settings
 
+from tests.rl_nano import many_letters, nano_policy, nano_questions, nano_settings
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.artifacts.workdir import WorkDir
+from workflow_scripts.rl.measures import response_entropy
+from workflow_scripts.rl.policy import Policy, all_log_probs
 from workflow_scripts.rl.settings import ValidationSettings
+from workflow_scripts.rl.shaping import overlong_penalty
 from workflow_scripts.rl.trainer import Trainer
 from workflow_scripts.rl.validation import Validator
 
@@ -51,6 +55,13 @@ VARIANTS = {
     "small micro-batches": {
         "loss": {"name": "clip_cov", "options": {"clip_cov_ratio": 0.1, "cov_low": 0.01}},
         "update": {"micro_batch_tokens": 60, "entropy_coef": 0.01},
+    },
+    "state beyond the weights": {  # number of batches and adaptive coefficient
+        "rollout": {"max_batches": 4, "overlong_buffer": 4},
+        "update": {"entropy_target": 9.0, "entropy_delta": 0.01, "entropy_max": 0.03, "schedule": "cosine"},
+        "loss": {"name": "entropy_mask"},
+        "advantage": {"name": "qae"},
+        "measure_entropy_change": True,
     },
 }
 
@@ -151,6 +162,103 @@ def test_without_mixed_groups_nothing_is_updated(tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
 
 
+def test_refill_samples_until_there_are_enough_mixed_groups(tmp_path):
+    """Batches follow each other through the questions; surplus groups are measured and not trained on."""
+    settings = nano_settings(steps=3, rollout={"max_batches": 5})
+    trainer = make_trainer(tmp_path, settings)
+    history = trainer.train()
+    batches = [row["batches"] for row in history.metrics]
+    assert max(batches) > 1 and sum(batches) == trainer.batches == trainer.responses / 16
+    assert [row["groups"] for row in history.metrics] == [4 * count for count in batches]
+    assert all(row["groups_kept"] == 4 for row in history.metrics)
+    asked = list(dict.fromkeys(zip(history.rollouts["group"], history.rollouts["question_id"], strict=True)))
+    assert [group for group, _ in asked] == list(range(4 * sum(batches)))
+    order = [f"q{index}" for number in range(1, sum(batches) + 1) for index in trainer.sampler.batch(number)]
+    assert [question for _, question in asked] == order
+
+
+def test_refill_gives_up_with_one_line_and_keeps_the_checkpoint(tmp_path):
+    def never_mixed_later(batch, seen=[]):  # noqa: B006
+        result = many_letters(batch)
+        seen.append(batch)
+        return result if len(seen) < 3 else type(result)(result.values, result.verdicts | True, result.p_yes)
+
+    settings = nano_settings(rollout={"max_batches": 2, "samples": 8}, checkpoint_every=1)
+    trainer = make_trainer(tmp_path, settings, reward=never_mixed_later)
+    with pytest.raises(StageError, match=r"step \d: [0-3] of 4 groups with mixed verdicts after 2 batches"):
+        trainer.train()
+    saved = len(trainer.history.metrics)
+    assert [path.name for path in trainer.stage.checkpoints.glob("step-*")] == [f"step-{saved:08d}"] * (saved > 0)
+
+
+def test_overlong_responses_lose_reward(tmp_path):
+    """Eight tokens at most, the last four punished: what is trained on falls with the length, what is logged is raw."""
+    assert overlong_penalty(torch.tensor([3, 4, 5, 6, 8]), max_tokens=8, buffer=4, weight=2.0).tolist() == [
+        *(0, 0, -0.5, -1.0, -2.0)
+    ]
+    seen = {}
+    for buffer in (0, 4):
+        settings = nano_settings(steps=1, rollout={"overlong_buffer": buffer}, filter_groups=False)
+        trainer = make_trainer(tmp_path / str(buffer), settings)
+        advantages = trainer._with_advantages
+        trainer._with_advantages = lambda kept, b=buffer, a=advantages: seen.setdefault(b, a(kept))
+        seen[buffer, "metrics"] = trainer.train().metrics[0]
+    punished = overlong_penalty(seen[0].mask.sum(dim=-1), max_tokens=8, buffer=4)
+    assert torch.allclose(seen[4].rewards, seen[0].rewards + punished) and punished.min() == -1
+    assert seen[4, "metrics"]["reward"] == seen[0, "metrics"]["reward"]
+
+
+def test_the_entropy_coefficient_adapts(tmp_path):
+    """It rises step by step to its bound while the entropy is below the target, and is off above it."""
+    adaptive = {"entropy_delta": 0.01, "entropy_max": 0.025}
+    low = make_trainer(tmp_path / "low", nano_settings(update={"entropy_target": 9.0, **adaptive})).train().metrics
+    assert [row["entropy_coef"] for row in low] == pytest.approx([0.01, 0.02, 0.025, 0.025])
+    high = make_trainer(tmp_path / "high", nano_settings(update={"entropy_target": 0.1, **adaptive})).train().metrics
+    assert [row["entropy_coef"] for row in high] == [0.0] * 4
+
+
+def test_entropy_change_is_that_of_the_same_responses(tmp_path):
+    settings = nano_settings(steps=1, measure_entropy_change=True, update={"lr": 1e-2}, filter_groups=False)
+    trainer = make_trainer(tmp_path, settings)
+    seen, run = [], trainer.updater.run
+    trainer.updater.run = lambda kept, *rest: seen.append(kept) or run(kept, *rest)
+    row = trainer.train().metrics[0]
+    rollouts = seen[0]
+    _, after = all_log_probs(Policy(trainer.model), rollouts.prompts, rollouts.tokens, rollouts.mask, budget=999)
+    expected = response_entropy(after, rollouts.mask) - response_entropy(rollouts.entropy, rollouts.mask)
+    assert row["entropy_change"] == pytest.approx(expected, abs=1e-6) and abs(expected) > 1e-4
+
+
+def test_event_files_hold_the_metrics_after_a_resume_too(tmp_path):
+    """What TensorBoard itself reads: every step once, with the numbers of the table."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    stopped = make_trainer(tmp_path, nano_settings(checkpoint_every=1), deadline=time.monotonic() - 1)
+    with pytest.raises(StageError):
+        stopped.train()
+    trainer = make_trainer(tmp_path, nano_settings())
+    history = trainer.train()
+    events = EventAccumulator(str(trainer.stage.out / "events")).Reload()
+    for column in ("reward", "entropy_all", "grad_norm"):
+        scalars = events.Scalars(f"train/{column}")
+        assert [scalar.step for scalar in scalars] == [1, 2, 3, 4]
+        assert [scalar.value for scalar in scalars] == pytest.approx([row[column] for row in history.metrics])
+    assert [scalar.step for scalar in events.Scalars("validation/accuracy")] == [0, 2, 4]
+
+
+def test_updates_that_are_not_finite_are_counted(tmp_path):
+    def infinite_once(batch, seen=[]):  # noqa: B006
+        result = many_letters(batch)
+        seen.append(batch)
+        if len(seen) == 2:
+            result.values[:] = np.inf
+        return result
+
+    metrics = make_trainer(tmp_path, nano_settings(filter_groups=False), reward=infinite_once).train().metrics
+    assert [row["not_finite"] for row in metrics] == [0, 2, 0, 0]
+    assert [row["skipped"] for row in metrics] == [False, True, False, False]
+
+
 def test_reference_terms_pull_back(tmp_path):
     """A strong KL term, in the loss or in the reward, keeps the policy nearer to its start than none."""
     distances = {}
@@ -179,6 +287,11 @@ def test_reference_terms_pull_back(tmp_path):
         ({"rollout": {"temperature": 0.0}}, "rollout.temperature must be above 0"),
         ({"rollout": {"tokens": 1}}, "rollout: got an unexpected keyword argument 'tokens'"),
         ({"normalize_reward": True}, "normalize_reward with advantage grpo"),
+        ({"rollout": {"max_batches": 3}, "filter_groups": False}, "max_batches is above 1, but filter_groups is off"),
+        ({"rollout": {"overlong_buffer": 9}}, "overlong_buffer 9 exceeds max_tokens 8"),
+        ({"loss": {"name": "gspo"}}, "gspo.*aggregation 'token-mean'"),
+        ({"update": {"backend": "fsdp"}}, "update.backend 'fsdp', allowed: single, zero2, zero3"),
+        ({"update": {"kl_estimator": "k4"}}, "update.kl_estimator 'k4'"),
     ],
 )
 def test_bad_settings_are_named(changes, message):

@@ -1,0 +1,56 @@
+"""Updates of the nano policy under a backend, started by torchrun or python: one line of JSON per case on stdin.
+
+A case: `backend`, `budget` (tokens per micro-batch), `loss`, `steps`, and optionally `load` (folder of a checkpoint to
+go on from, after its step) and `save` (folder). Rank 0 writes weights and moments to `out`, and grad norms into
+`out`.json.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from tests.rl_nano import nano_policy, nano_rollouts, nano_settings
+from workflow_scripts.ranks import start_ranks
+from workflow_scripts.rl.backends import make_backend
+from workflow_scripts.rl.checkpoint import load_checkpoint, save_checkpoint
+from workflow_scripts.rl.update import Updater
+
+
+def run(case: dict, ranks) -> None:
+    update = {"minibatches": 2, "micro_batch_tokens": case["budget"], "entropy_coef": 0.1, "kl_coef": 0.1}
+    update |= {"backend": case["backend"], "lr": 1e-3, "max_grad_norm": 0.1} | case.get("update", {})
+    settings = nano_settings(steps=4, rollout={"prompts": 8}, update=update, loss=case["loss"])
+    backend = make_backend(nano_policy(case.get("seed", 0))[0], settings.update, ranks)
+    state = load_checkpoint(Path(case["load"]), backend) if "load" in case else {"step": 0}
+    updater, reports = Updater(backend, settings, ranks), []
+    rollouts = nano_rollouts()
+    if case.get("broken"):
+        rollouts.advantages[0, 0] = float("inf")
+    for step in range(state["step"] + 1, case["steps"] + 1):
+        reports += updater.run(rollouts, step)
+        backend.refresh()
+    if "save" in case:
+        save_checkpoint(Path(case["save"]), case["steps"], backend, {}, ranks.first)
+    tensors = {f"{name}|{key}": value.clone() for name, values in backend.state() for key, value in values.items()}
+    shown = {name: value.clone() for name, value in backend.rollout_model.named_parameters()}
+    assert all(torch.equal(shown[name], tensors[f"{name}|param"]) for name in shown)  # what is sampled from is trained
+    if ranks.first:
+        save_file(tensors, case["out"])
+        summary = {
+            "norms": [report.grad_norm for report in reports],
+            "losses": [report.loss for report in reports],
+            "skipped": [report.skipped for report in reports],
+            "updates": backend.updates,
+        }
+        Path(case["out"]).with_suffix(".json").write_text(json.dumps(summary))
+    ranks.share(None)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    ranks = start_ranks()
+    for line in Path(sys.argv[1]).read_text().splitlines():
+        run(json.loads(line), ranks)

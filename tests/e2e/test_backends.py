@@ -1,0 +1,118 @@
+"""One update, many ways to compute it: processes, micro-batches, ZeRO stages. Real DeepSpeed, two gloo ranks."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.project import ROOT
+
+CLIP_COV = {"name": "clip_cov", "options": {"clip_cov_ratio": 0.1, "cov_low": 0.0}}
+KL_COV = {"name": "kl_cov", "options": {"kl_cov_ratio": 0.2}, "aggregation": "seq-mean-token-mean"}
+
+
+def run(folder, world, cases):
+    """Run `cases` (name -> settings) in one group of `world` processes; name -> (tensors, summary)."""
+    for name, case in cases.items():
+        case |= {"out": str(folder / f"{name}.safetensors")}
+        cases[name] = {"budget": 200, "loss": CLIP_COV, "steps": 2, **case}
+    file = folder / f"cases-{'-'.join(cases)}.jsonl"
+    file.write_text("\n".join(map(json.dumps, cases.values())))
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)] if world > 1 else []
+    done = subprocess.run(
+        [sys.executable, *launcher, "-m", "tests.e2e.backends_worker", str(file)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    files = {name: folder / f"{name}.safetensors" for name in cases}
+    return {name: (load_file(path), json.loads(path.with_suffix(".json").read_text())) for name, path in files.items()}
+
+
+def difference(ours, theirs):
+    """Largest relative difference of weights, first and second moments, each taken as one vector."""
+    worst = 0.0
+    for key in ("param", "exp_avg", "exp_avg_sq"):
+        names = sorted(name for name in ours if name.endswith(f"|{key}"))
+        one, two = (torch.cat([tensors[name].flatten().double() for name in names]) for tensors in (ours, theirs))
+        worst = max(worst, float((one - two).norm() / two.norm()))
+    return worst
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """All cases, in three groups of processes."""
+    folder = tmp_path_factory.mktemp("backends")
+    alone = {
+        "single": {"backend": "single", "budget": 100000},
+        "single_small": {"backend": "single", "budget": 60, "save": str(folder / "from_single"), "steps": 1},
+        "single_kl": {"backend": "single", "budget": 100000, "loss": KL_COV},
+        "single_broken": {"backend": "single", "broken": True},
+    }
+    found = run(folder, 1, alone)
+    pair = {
+        f"{backend}{suffix}": {"backend": backend, **extra}
+        for backend in ("zero2", "zero3")
+        for suffix, extra in {
+            "": {},
+            "_small": {"budget": 60},
+            "_one": {"budget": 100000},  # one micro-batch, halved for two ranks
+            "_kl": {"loss": KL_COV},
+            "_broken": {"broken": True},
+            "_saved": {"steps": 1, "save": str(folder / f"from_{backend}")},
+            "_resumed": {"load": str(folder / f"from_{backend}"), "seed": 9},
+            "_from_single": {"load": str(folder / "from_single"), "seed": 9},
+        }.items()
+    }
+    found |= run(folder, 2, pair)
+    later = {f"zero{n}_alone": {"backend": f"zero{n}", "budget": 60} for n in (2, 3)}
+    later |= {f"single_from_zero{n}": {"backend": "single", "load": str(folder / f"from_zero{n}")} for n in (2, 3)}
+    later |= {"zero2_from_zero3": {"backend": "zero2", "load": str(folder / "from_zero3"), "seed": 9}}
+    return found | run(folder, 1, later)
+
+
+SPLITS = ["zero2", "zero3", "zero2_small", "zero3_small", "zero2_one", "zero3_one", "zero2_alone", "zero3_alone"]
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_the_split_does_not_change_the_update(results, name):
+    """Four updates with clipped gradients, entropy bonus and KL: 1e-5 relative in fp32."""
+    assert difference(results[name][0], results["single"][0]) < 1e-5
+    assert results[name][1]["norms"] == pytest.approx(results["single"][1]["norms"], rel=1e-5)
+    assert results[name][1]["losses"] == pytest.approx(results["single"][1]["losses"], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["zero2_kl", "zero3_kl"])
+def test_sequence_means_and_top_k_are_global_too(results, name):
+    assert difference(results[name][0], results["single_kl"][0]) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["zero2", "zero3"])
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(results, name):
+    """Same backend and world: two steps, and one step + checkpoint + a new process group's second step."""
+    straight, resumed = results[name][0], results[f"{name}_resumed"][0]
+    assert all(torch.equal(straight[key], resumed[key]) for key in straight)
+
+
+@pytest.mark.parametrize("name", ["zero2_from_single", "zero3_from_single", "single_from_zero2", "single_from_zero3"])
+def test_a_checkpoint_goes_on_under_another_world(results, name):
+    assert difference(results[name][0], results["single"][0]) < 1e-5 and results[name][1]["updates"] == 4
+
+
+def test_a_checkpoint_goes_on_under_another_stage(results):
+    assert difference(results["zero2_from_zero3"][0], results["single"][0]) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["single", "zero2", "zero3"])
+def test_a_gradient_that_is_not_finite_is_skipped_everywhere(results, name):
+    """The first mini-batch holds an infinite advantage; the second one of each step updates."""
+    summary = results[f"{name}_broken"][1]
+    assert summary["skipped"] == [True, False] * 2 and summary["updates"] == 2
+    assert difference(results[f"{name}_broken"][0], results["single_broken"][0]) < 1e-5

@@ -1,0 +1,90 @@
+"""The policy as a module: log-probabilities and entropies of responses, without work that nobody reads.
+
+The head is a module of its own that reduces its logits in chunks, and it sees the positions that predict response
+tokens and no other. All happens inside `forward`, so that ZeRO-3, which gathers a module's weights when the module is
+called, gathers the head's too.
+"""
+
+from typing import Any
+
+import torch
+
+from workflow_scripts.ranks import Ranks
+from workflow_scripts.rl.batch import for_ranks, micro_batches
+from workflow_scripts.rl.forward import Hidden, padded_hidden, shared_prompt_hidden
+from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
+
+
+class Head(torch.nn.Module):
+    """The language-model head, its weight shared with the model's."""
+
+    def __init__(self, linear: torch.nn.Linear, vocabulary: torch.Tensor | None) -> None:
+        super().__init__()
+        if linear.bias is not None:
+            raise ValueError("a language-model head with a bias is not supported")
+        self.weight = linear.weight
+        self.register_buffer("vocabulary", vocabulary, persistent=False)
+
+    def forward(
+        self, hidden: torch.Tensor, targets: torch.Tensor, temperature: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return token_log_probs_and_entropy(
+            hidden, self.weight, targets, temperature=temperature, vocabulary=self.vocabulary
+        )
+
+
+class Policy(torch.nn.Module):
+    """A causal language model, called with a micro-batch of responses."""
+
+    def __init__(self, model: Any, *, vocabulary: torch.Tensor | None = None, share_prompts: bool = True) -> None:
+        """`vocabulary` (V,) bool: the token ids that exist, None: all. `share_prompts`: see `shared_prompt_hidden`."""
+        super().__init__()
+        self.model, self.head = model, Head(model.get_output_embeddings(), vocabulary)
+        self._hidden = shared_prompt_hidden if share_prompts else padded_hidden
+
+    def forward(
+        self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`(log_probs, entropy)` (B, T) of the response `tokens` (B, T) after `prompts`, differentiable, zero under
+        `mask`, both at `temperature`.
+
+        `mask` is True on the first tokens of each row. The last token of a response is predicted, never read.
+        """
+        tokens = tokens.to(self.model.device)
+        found: Hidden = self._hidden(self.model, prompts, tokens, mask)
+        targets = tokens[found.rows, found.places]
+        log_probs, entropy = self.head(found.states, targets, temperature)
+        empty = torch.zeros(mask.shape, dtype=log_probs.dtype, device=log_probs.device)
+        index = (found.rows, found.places)
+        return empty.index_put(index, log_probs), empty.index_put(index, entropy)
+
+
+@torch.no_grad()
+def all_log_probs(
+    forward: Any,
+    prompts: list[list[int]],
+    tokens: torch.Tensor,
+    mask: torch.Tensor,
+    *,
+    budget: int,
+    temperature: float = 1.0,
+    ranks: Ranks | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """`forward` (a `Policy`, or a backend's) without gradient, in micro-batches of at most `budget` tokens.
+
+    Returns `(log_probs, entropy)` (B, T) on the CPU. All `ranks` give the same arguments, share the work in equally
+    many passes, and get the whole.
+    """
+    lengths, ranks = mask.sum(dim=-1).tolist(), ranks or Ranks()
+    sizes = [len(prompt) + length for prompt, length in zip(prompts, lengths, strict=True)]
+    own = []
+    for rows in for_ranks(micro_batches(sizes, budget), ranks.world)[ranks.rank]:
+        taken = rows or [0]  # an empty one keeps pace and is thrown away
+        width = max(lengths[row] for row in taken)
+        part = forward([prompts[row] for row in taken], tokens[taken, :width], mask[taken, :width], temperature)
+        own.append((rows, [values[: len(rows)].cpu().float() for values in part]))
+    results = torch.zeros(mask.shape), torch.zeros(mask.shape)
+    for rows, part in (done for parts in ranks.gather(own) for done in parts):
+        for whole, values in zip(results, part, strict=True):
+            whole[rows, : values.shape[1]] = values
+    return results
