@@ -22,13 +22,18 @@ class Ranks:
         return self.rank == 0
 
     def gather(self, value: Any) -> list[Any]:
-        """The values of all ranks, in order, on every rank."""
+        """The values of all ranks, in order, on every rank. Raises StageError where another rank is gone."""
         if self.world == 1:
             return [value]
         import torch.distributed as dist
 
+        from workflow_scripts.artifacts.errors import StageError
+
         values: list[Any] = [None] * self.world
-        dist.all_gather_object(values, value)
+        try:
+            dist.all_gather_object(values, value)
+        except RuntimeError:
+            raise StageError(f"rank {self.rank} of {self.world}: another rank has ended; its log says why") from None
         return values
 
     def share(self, value: Any) -> Any:
@@ -38,6 +43,14 @@ class Ranks:
     def part(self, count: int) -> range:
         """This rank's consecutive part of `count` items; parts differ by at most one."""
         return range(self.rank * count // self.world, (self.rank + 1) * count // self.world)
+
+    def part_company(self) -> None:
+        """End together: a rank that is gone while another one still talks to it takes that one down."""
+        if self.world > 1:
+            import torch.distributed as dist
+
+            dist.barrier()
+            dist.destroy_process_group()
 
 
 def start_ranks() -> Ranks:

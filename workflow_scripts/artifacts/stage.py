@@ -142,7 +142,7 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
     if not ranks.first:
         if ranks.share(None) == "build":
             build(Stage(spec["config"], args.input, work, _deadline(args), ranks))
-            ranks.share(None)
+        ranks.part_company()
         return
     with work.lock():
         digests = {role: _manifest_digest(path) for role, path in args.input.items()}
@@ -157,11 +157,11 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
             ranks.share("build")
             stage = Stage(spec["config"], args.input, work, _deadline(args), ranks)
             build(stage)
-            ranks.share("built")  # all ranks are through before the artifact is sealed
             label, _, artifact_key = identity.rpartition("-")
             provenance = make_provenance(label, artifact_key, spec, digests, clock, stage.timings, libraries)
             work.finish(stage.accounting, provenance)
             print(f"{name}: computed {identity} in {clock.seconds():.1f} s", flush=True)
+        ranks.part_company()
         work.remember(content_id)
         work.publish(args.output)
 

@@ -132,7 +132,7 @@ class Update(Strict):
     micro_batch_tokens: PositiveInt = Field(16384, description="prompt and response tokens of one forward pass")
     entropy_coef: NonNegative = Field(0.0, description="entropy bonus, added to every loss")
     entropy_target: NonNegative | None = Field(
-        None, description="entropy (nats) towards which entropy_coef adapts from step to step; None: it is constant"
+        None, description="entropy_all (nats) towards which entropy_coef adapts from step to step; None: constant"
     )
     entropy_delta: NonNegative = Field(1e-4, description="change of an adaptive entropy_coef per rollout step")
     entropy_max: NonNegative = Field(5e-3, description="upper bound of an adaptive entropy_coef")

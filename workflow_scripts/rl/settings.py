@@ -5,6 +5,7 @@ from typing import Any
 
 from workflow_scripts.rl.advantages import advantage_options
 from workflow_scripts.rl.backends import BACKENDS
+from workflow_scripts.rl.entropy_coefficient import EntropyCoefficient
 from workflow_scripts.rl.kl import ESTIMATORS
 from workflow_scripts.rl.losses import loss_aggregations, loss_options
 from workflow_scripts.rl.losses.aggregation import AGGREGATIONS
@@ -134,6 +135,7 @@ class Settings:
             )
         if self.normalize_reward and self.advantage.name == "grpo":
             raise ValueError("normalize_reward with advantage grpo: the group's deviation cancels it; switch one off")
+        self.adaptive_entropy_coefficient()
         loss_options(self.loss.name, self.loss.options)
         if self.loss.aggregation not in loss_aggregations(self.loss.name):
             raise ValueError(
@@ -146,6 +148,13 @@ class Settings:
     def needs_reference(self) -> bool:
         """Whether any term reads the reference model."""
         return self.update.kl_coef != 0 or self.advantage.options.get("kl_coef", 0) != 0
+
+    def adaptive_entropy_coefficient(self) -> EntropyCoefficient | None:
+        """A new controller of the entropy bonus; None where it is constant."""
+        update = self.update
+        if update.entropy_target is None:
+            return None
+        return EntropyCoefficient(update.entropy_coef, update.entropy_target, update.entropy_delta, update.entropy_max)
 
     @property
     def updates(self) -> int:

@@ -7,7 +7,7 @@ settings, weights and questions. Under several ranks each samples, judges and up
 
 import time
 from collections.abc import Collection
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,6 @@ from workflow_scripts.rl.advantages import compute_advantages
 from workflow_scripts.rl.backends import make_backend
 from workflow_scripts.rl.batch import Rollouts, mixed_groups
 from workflow_scripts.rl.checkpoint import load_checkpoint, load_shards, save_checkpoint, save_shard
-from workflow_scripts.rl.entropy_coefficient import EntropyCoefficient
 from workflow_scripts.rl.events import Events
 from workflow_scripts.rl.measures import response_entropy
 from workflow_scripts.rl.metrics import rollout_figures, update_figures
@@ -83,7 +82,8 @@ class Trainer:
             self.engine = ShardedEngine(self.engine, self.ranks)
             self.reward = sharded_reward(reward, self.ranks)
             self.monitors = {name: sharded_reward(monitor, self.ranks) for name, monitor in self.monitors.items()}
-        self.updater, self.entropy_coefficient = Updater(self.backend, settings, self.ranks), _adaptive(settings)
+        self.updater = Updater(self.backend, settings, self.ranks)
+        self.entropy_coefficient = settings.adaptive_entropy_coefficient()
         self.history, self.events = History(), Events(stage)
         self.batches = 0  # rollout batches sampled so far: as many as steps, or more with refill
         self._unsaved: dict[str, list] = {}
@@ -100,6 +100,10 @@ class Trainer:
 
     def train(self) -> History:
         """Run to the last step, from the newest checkpoint if there is one."""
+        with closing(self.events):
+            return self._train()
+
+    def _train(self) -> History:
         done = self._resume()
         self.stage.log(self.settings.geometry())
         if done == 0:
@@ -120,7 +124,6 @@ class Trainer:
             if late and step < self.settings.steps:
                 raise StageError(f"time budget used up after step {step} of {self.settings.steps}: saved, run it again")
         self._keep(self._unsaved, self.history.rollouts)
-        self.events.close()
         return self.history
 
     # ------------------------------------------------------------------------------------------ one step
@@ -328,10 +331,3 @@ def _mixed(rollouts: Rollouts, most: int | None = None) -> Rollouts:
     if most is not None:
         keep &= torch.isin(rollouts.groups, rollouts.groups[keep].unique()[:most])
     return rollouts.take(torch.nonzero(keep).flatten().tolist())
-
-
-def _adaptive(settings: Settings) -> EntropyCoefficient | None:
-    update = settings.update
-    if update.entropy_target is None:
-        return None
-    return EntropyCoefficient(update.entropy_coef, update.entropy_target, update.entropy_delta, update.entropy_max)

@@ -1,5 +1,6 @@
 """A run is a pure function of its settings, and a resumed run is the uninterrupted one, bit for bit."""
 
+import itertools
 import math
 import time
 
@@ -178,10 +179,11 @@ def test_refill_samples_until_there_are_enough_mixed_groups(tmp_path):
 
 
 def test_refill_gives_up_with_one_line_and_keeps_the_checkpoint(tmp_path):
-    def never_mixed_later(batch, seen=[]):  # noqa: B006
+    calls = itertools.count(1)
+
+    def never_mixed_later(batch):
         result = many_letters(batch)
-        seen.append(batch)
-        return result if len(seen) < 3 else type(result)(result.values, result.verdicts | True, result.p_yes)
+        return result if next(calls) < 3 else type(result)(result.values, result.verdicts | True, result.p_yes)
 
     settings = nano_settings(rollout={"max_batches": 2, "samples": 8}, checkpoint_every=1)
     trainer = make_trainer(tmp_path, settings, reward=never_mixed_later)
@@ -247,10 +249,11 @@ def test_event_files_hold_the_metrics_after_a_resume_too(tmp_path):
 
 
 def test_updates_that_are_not_finite_are_counted(tmp_path):
-    def infinite_once(batch, seen=[]):  # noqa: B006
+    calls = itertools.count(1)
+
+    def infinite_once(batch):
         result = many_letters(batch)
-        seen.append(batch)
-        if len(seen) == 2:
+        if next(calls) == 2:
             result.values[:] = np.inf
         return result
 
@@ -291,6 +294,7 @@ def test_reference_terms_pull_back(tmp_path):
         ({"rollout": {"overlong_buffer": 9}}, "overlong_buffer 9 exceeds max_tokens 8"),
         ({"loss": {"name": "gspo"}}, "gspo.*aggregation 'token-mean'"),
         ({"update": {"backend": "fsdp"}}, "update.backend 'fsdp', allowed: single, zero2, zero3"),
+        ({"update": {"entropy_target": 1.0, "entropy_coef": 0.1}}, "entropy coefficient 0.1 is not between 0 and"),
         ({"update": {"kl_estimator": "k4"}}, "update.kl_estimator 'k4'"),
     ],
 )
