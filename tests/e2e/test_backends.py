@@ -54,6 +54,7 @@ def results(tmp_path_factory):
         "single": {"backend": "single", "budget": 100000},
         "single_small": {"backend": "single", "budget": 60, "save": str(folder / "from_single"), "steps": 1},
         "single_kl": {"backend": "single", "budget": 100000, "loss": KL_COV},
+        "single_bf16": {"backend": "single", "update": {"precision": "bfloat16"}},
         "single_broken": {"backend": "single", "broken": True},
     }
     found = run(folder, 1, alone)
@@ -65,6 +66,7 @@ def results(tmp_path_factory):
             "_small": {"budget": 60},
             "_one": {"budget": 100000},  # one micro-batch, halved for two ranks
             "_kl": {"loss": KL_COV},
+            "_bf16": {"update": {"precision": "bfloat16"}},
             "_broken": {"broken": True},
             "_saved": {"steps": 1, "save": str(folder / f"from_{backend}")},
             "_resumed": {"load": str(folder / f"from_{backend}"), "seed": 9},
@@ -92,6 +94,16 @@ def test_the_split_does_not_change_the_update(results, name):
 @pytest.mark.parametrize("name", ["zero2_kl", "zero3_kl"])
 def test_sequence_means_and_top_k_are_global_too(results, name):
     assert difference(results[name][0], results["single_kl"][0]) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["single", "zero2", "zero3"])
+def test_bfloat16_passes_keep_single_precision_weights(results, name):
+    """Weights and moments go on in fp32, not on the grid of bf16, from gradients near those of fp32 passes."""
+    tensors, summary = results[f"{name}_bf16"]
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32} and not any(summary["skipped"])
+    weights = [key for key in tensors if key.endswith("|param")]
+    assert any(not torch.equal(tensors[key], tensors[key].bfloat16().float()) for key in weights)
+    assert summary["norms"] == pytest.approx(results["single"][1]["norms"], rel=0.2)  # other tokens are drawn, too
 
 
 @pytest.mark.parametrize("name", ["zero2", "zero3"])

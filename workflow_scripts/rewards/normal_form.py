@@ -9,6 +9,7 @@ most MAX_CHARS characters and nothing is ever evaluated, so no answer can make i
 import re
 import unicodedata
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 
 from workflow_scripts.rewards.number_words import SCALES, read_number
@@ -33,6 +34,7 @@ _SPELLING = str.maketrans(
 )
 
 
+@lru_cache(maxsize=1 << 16)  # a run meets each reference, and most answers, again and again
 def normal_form(text: str, thousands: bool = True) -> tuple[str, ...]:
     """Tokens of `text`; a number is "#" and its value in lowest terms ("#1/2"). () for text beyond MAX_CHARS.
 

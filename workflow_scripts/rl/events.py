@@ -1,5 +1,6 @@
 """TensorBoard event files of a run: the numbers of the Parquet tables, to watch while it goes on."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,15 @@ class Events:
         """The numbers of one table row as `group/column` at its step."""
         if not self._on:
             return
-        if self._writer is None:
-            from torch.utils.tensorboard import SummaryWriter
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-            self._writer = SummaryWriter(self._folder, flush_secs=10)
-        for name, value in row.items():
-            if name != "step" and isinstance(value, int | float):
-                self._writer.add_scalar(f"{group}/{name}", value, row["step"])
+        if self._writer is None:
+            self._writer = EventFileWriter(str(self._folder), flush_secs=10)
+        numbers = {name: value for name, value in row.items() if name != "step" and isinstance(value, int | float)}
+        scalars = [Summary.Value(tag=f"{group}/{name}", simple_value=value) for name, value in numbers.items()]
+        self._writer.add_event(Event(wall_time=time.time(), step=row["step"], summary=Summary(value=scalars)))
 
     def close(self) -> None:
         if self._writer is not None:
