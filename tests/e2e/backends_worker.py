@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.rl_nano import nano_policy, nano_rollouts, nano_settings
-from workflow_scripts.ranks import start_ranks
+from workflow_scripts.ranks import leave, start_ranks
 from workflow_scripts.rl.backends import make_backend
 from workflow_scripts.rl.checkpoint import load_checkpoint, save_checkpoint
 from workflow_scripts.rl.update import Updater
@@ -46,7 +46,6 @@ def run(case: dict, ranks) -> None:
             "updates": backend.updates,
         }
         Path(case["out"]).with_suffix(".json").write_text(json.dumps(summary))
-    ranks.share(None)
 
 
 if __name__ == "__main__":
@@ -54,3 +53,5 @@ if __name__ == "__main__":
     ranks = start_ranks()
     for line in Path(sys.argv[1]).read_text().splitlines():
         run(json.loads(line), ranks)
+    ranks.part_company()
+    leave(0)

@@ -20,7 +20,7 @@ def run(folder, world, cases):
     for name, case in cases.items():
         case |= {"out": str(folder / f"{name}.safetensors")}
         cases[name] = {"budget": 200, "loss": CLIP_COV, "steps": 2, **case}
-    file = folder / f"cases-{'-'.join(cases)}.jsonl"
+    file = folder / "cases.jsonl"
     file.write_text("\n".join(map(json.dumps, cases.values())))
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)] if world > 1 else []
     done = subprocess.run(

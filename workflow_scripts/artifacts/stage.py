@@ -37,7 +37,7 @@ from workflow_scripts.artifacts.manifest import read_json, write_json
 from workflow_scripts.artifacts.provenance import Clock, make_provenance
 from workflow_scripts.artifacts.tables import read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir
-from workflow_scripts.ranks import Ranks, start_ranks
+from workflow_scripts.ranks import Ranks, leave, start_ranks
 
 PROGRESS_SECONDS = 2.0
 
@@ -132,8 +132,8 @@ def run_stage(name: str, build: Callable[[Stage], None], argv: list[str] | None 
         print(f"{name}: {line}", flush=True)
         if args.log:
             print(f"{name}: {line}  (log: {args.log})", file=terminal, flush=True)
-        return 1
-    return 0
+        return leave(1)
+    return leave(0)
 
 
 def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, clock: Clock) -> None:
