@@ -1,14 +1,15 @@
-# Thin wrappers. CONFIG chooses a config, ARGS goes to snakemake, PYTHON chooses the interpreter for .venv.
+# Thin wrappers. CONFIG chooses a config, ENV a file of envs/, ARGS goes to snakemake, PYTHON makes .venv.
 # --ignore-incomplete: manifests are written last and atomically, so that what stands is complete whatever was killed.
 PYTHON ?= python3
 CONFIG ?= config/nano.yaml
+ENV ?= cpu
 ARGS ?=
 BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --cores all --configfile $(CONFIG)
 
 .PHONY: run test lint watch verify prune accept
 
-run: .venv/cpu $(CONFIG)
+run: .venv/$(ENV) $(CONFIG)
 	@$(SNAKEMAKE) --ignore-incomplete --quiet reason host --show-failed-logs $(ARGS)
 	@$(BIN)/python -m workflow_scripts.maintain headline --config $(CONFIG)
 
@@ -28,6 +29,8 @@ watch verify prune accept: .venv/cpu
 	@$(PYTHON) envs/install.py cpu
 	@touch $@
 
-.venv/test: envs/test.txt .venv/cpu
-	@$(PYTHON) envs/install.py test
+.venv/%: envs/%.txt .venv/cpu
+	@$(PYTHON) envs/install.py $*
 	@touch $@
+
+.venv/test: envs/deepspeed.txt

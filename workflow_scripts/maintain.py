@@ -17,6 +17,7 @@ import yaml
 
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT
+from workflow_scripts.artifacts.lock import is_held
 from workflow_scripts.artifacts.manifest import damage, read_json
 from workflow_scripts.artifacts.provenance import read_provenance
 from workflow_scripts.config.graph import FOLDERS, STABLE, Graph
@@ -42,7 +43,7 @@ def load_graph(path: Path) -> Graph:
 
 def watch(graph: Graph, results: Path, args: argparse.Namespace) -> int:
     """Every few seconds, one line per running stage, until none runs."""
-    while running := sorted((results / "work").glob("*/*/lock")):
+    while running := [lock for lock in sorted((results / "work").glob("*/*/lock")) if is_held(lock)]:
         for lock in running:
             progress = lock.parent / "progress.json"
             state = read_json(progress) if progress.is_file() else {}
@@ -76,7 +77,7 @@ def prune(graph: Graph, results: Path, args: argparse.Namespace) -> int:
     work = {results / "work" / artifact.stage / artifact.identity for artifact in graph.artifacts}
     orphans = [m.parent for m in _manifests(results) if m not in known and m.name == "manifest.json"]
     orphans += [path for path in sorted((results / "work").glob("*/*-??????????")) if path not in work]
-    if held := [path for path in orphans if (path / "lock").exists()]:
+    if held := [path for path in orphans if is_held(path / "lock")]:
         raise StageError(f"{held[0]}: in use; wait for it, or end it")
     if not orphans:
         print("nothing to prune")
@@ -90,6 +91,9 @@ def prune(graph: Graph, results: Path, args: argparse.Namespace) -> int:
         return 1
     for path in orphans:
         shutil.rmtree(path)
+    for pointer in (results / "work" / "same").glob("*"):
+        if not (results / "work" / pointer.read_text().strip()).is_dir():
+            pointer.unlink()
     return 0
 
 

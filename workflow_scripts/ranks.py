@@ -33,8 +33,10 @@ class Ranks:
         values: list[Any] = [None] * self.world
         try:
             dist.all_gather_object(values, value)
-        except RuntimeError:
-            raise StageError(f"rank {self.rank} of {self.world}: another rank has ended; its log says why") from None
+        except RuntimeError as error:
+            if is_lost_rank(error):
+                raise StageError("another rank has ended; its log says why") from None
+            raise
         return values
 
     def share(self, value: Any) -> Any:
@@ -52,6 +54,13 @@ class Ranks:
 
             dist.barrier()
             dist.destroy_process_group()
+
+
+def is_lost_rank(error: RuntimeError) -> bool:
+    """Whether a collective failed because the other side is gone, as gloo and NCCL word it."""
+    return any(
+        sign in str(error) for sign in ("Connection closed by peer", "Connection reset by peer", "remote process")
+    )
 
 
 def leave(status: int) -> int:

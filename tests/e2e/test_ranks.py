@@ -10,6 +10,7 @@ def two_ranks(project):
     """The micro project, its arms trained by ZeRO-3 on two processes."""
     config = project.settings()
     config["algorithms"]["grpo"]["update"] = {**config["algorithms"]["grpo"]["update"], "backend": "zero3"}
+    config["environment"] = "deepspeed"
     config["placement"] = {"train_policy": {"gpus": 2, "threads": 2, "minutes": 20}}
     config["studies"]["reward_by_entropy"] |= {"rewards": ["judge_soft"], "entropy": ["none"]}
     project.config.write_text(yaml.safe_dump(config, sort_keys=False))
@@ -32,10 +33,3 @@ def test_two_ranks_train_the_arm_that_one_trains(two_ranks):
     (together / "manifest.json").unlink()
     assert two_ranks.outcomes("policies") == {("train_policy", "restored"): 1}
     assert two_ranks.plan("policies") == {}
-
-
-def test_a_backend_that_does_not_fit_the_launcher_is_named(two_ranks):
-    two_ranks.set("algorithms.grpo.update.backend", "single")
-    two_ranks.set("algorithms.grpo.update.lr", 2.0e-3)  # an arm that nobody has trained
-    done = two_ranks.run("policies")
-    assert done.returncode == 1 and "update.backend single runs in one process, not in 2" in done.stdout

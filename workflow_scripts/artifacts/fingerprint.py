@@ -22,7 +22,7 @@ DEEPSPEED = ROOT / "config" / "deepspeed"
 SCHEMAS = f"{PACKAGE}.artifacts.schemas"
 
 # Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
-INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.serving")
+INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.events", f"{PACKAGE}.serving")
 
 # Files beside the code that a stage reads.
 RESOURCES = {"render_report": "analysis/templates/*"}
@@ -71,9 +71,11 @@ def _entries(stage: str, config: dict) -> tuple[str, ...]:
 
 @cache
 def locked_versions(lock: Path) -> dict[str, str]:
-    """`name==version` lines of a lock file, names with underscores, local version labels (+cpu) dropped."""
+    """`name==version` lines of a lock file and of those that it includes (`-r`), names with underscores."""
     pins = {}
     for line in lock.read_text().splitlines():
+        if line.startswith("-r "):
+            pins |= locked_versions(lock.parent / line.removeprefix("-r ").strip())
         if match := re.match(r"([A-Za-z0-9_.\-]+)==([^\s;+]+)", line):
             pins[match[1].lower().replace("-", "_")] = match[2]
     return pins

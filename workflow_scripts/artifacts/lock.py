@@ -1,8 +1,8 @@
 """An exclusive lock on a work directory, safe against dead owners.
 
 Two trainers on one work directory would destroy each other's checkpoints. The lock file names host, pid and SLURM
-job and its mtime is the owner's heartbeat. A lock is stale when its owner ran on this host and is gone, or when its
-heartbeat stopped long ago.
+job and its mtime is the owner's heartbeat. A lock is stale when its owner ran on this host and is gone; of an owner on
+another host only the heartbeat is known, and it is stale when that stopped long ago.
 """
 
 import json
@@ -41,20 +41,26 @@ class Lock:
 
     def __exit__(self, *_) -> None:
         self._stop.set()
-        self.path.unlink(missing_ok=True)
+        if self._is_mine():
+            self.path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
-        while not self._stop.wait(HEARTBEAT_SECONDS):
-            if self.path.exists():
-                os.utime(self.path)
+        while not self._stop.wait(HEARTBEAT_SECONDS) and self._is_mine():
+            os.utime(self.path)
+
+    def _is_mine(self) -> bool:
+        """False once another host has taken an owner of long silence for dead."""
+        try:
+            return json.loads(self.path.read_text() or "{}") == _me()
+        except (FileNotFoundError, ValueError):
+            return False
 
     def _evict_stale_owner(self) -> None:
         try:
             owner = json.loads(self.path.read_text() or "{}")
-            silent = time.time() - self.path.stat().st_mtime
         except (FileNotFoundError, ValueError):
             return
-        if silent < STALE_SECONDS and not _is_gone(owner):
+        if is_held(self.path):
             job = f" (SLURM job {owner['slurm']})" if owner.get("slurm") else ""
             who = f"process {owner.get('pid', '?')} on {owner.get('host', '?')}{job}"
             raise StageError(f"{self.path.parent}: in use by {who}; wait for it, or end it")
@@ -69,6 +75,16 @@ class Lock:
             grave.rename(self.path)
             raise StageError(f"{self.path.parent}: another job took the lock")
         grave.unlink(missing_ok=True)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a lock file stands here and its owner lives, as far as can be told from this host."""
+    try:
+        owner, silent = json.loads(path.read_text() or "{}"), time.time() - path.stat().st_mtime
+    except (FileNotFoundError, ValueError):
+        return False
+    here = owner.get("host") == socket.gethostname()
+    return not _is_gone(owner) if here else silent < STALE_SECONDS
 
 
 def _me() -> dict:

@@ -37,7 +37,7 @@ from workflow_scripts.artifacts.manifest import read_json, write_json
 from workflow_scripts.artifacts.provenance import Clock, make_provenance
 from workflow_scripts.artifacts.tables import read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir
-from workflow_scripts.ranks import Ranks, leave, start_ranks
+from workflow_scripts.ranks import Ranks, is_lost_rank, leave, start_ranks
 
 PROGRESS_SECONDS = 2.0
 
@@ -194,7 +194,10 @@ def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
 def _checked_libraries(name: str, config: dict, lock: Path) -> dict[str, str]:
     pins = stage_libraries(name, config, lock)
     for library, pinned in pins.items():
-        installed = importlib.metadata.version(library).partition("+")[0]
+        try:
+            installed = importlib.metadata.version(library).partition("+")[0]
+        except importlib.metadata.PackageNotFoundError:
+            raise StageError(f"{library} is not installed, {lock} pins {pinned}: install it") from None
         if installed != pinned.partition("+")[0]:
             raise StageError(
                 f"{library} {installed} is installed, {lock} pins {pinned}: install it, or edit the lock file"
@@ -247,4 +250,6 @@ def _one_line(error: BaseException) -> str:
         return " ".join(str(error).split())
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    if isinstance(error, RuntimeError) and is_lost_rank(error):
+        return "another rank has ended; its log says why"
     return f"internal error: {type(error).__name__}: {' '.join(str(error).split())[:300]}"

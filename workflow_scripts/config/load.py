@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from workflow_scripts.config.base import Strict
 from workflow_scripts.config.models import Config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
@@ -56,8 +57,13 @@ def _one_line(problem: dict[str, Any], raw: dict[str, Any]) -> str:
         return f"config: {path}: unknown key{_suggestion(location)}"
     if problem["type"] == "missing":
         return f"config: {path}: required, but missing"
+    if problem["type"] == "union_tag_invalid":
+        setting, allowed = problem["ctx"]["discriminator"].strip("'"), problem["ctx"]["expected_tags"]
+        return f"config: {path}.{setting}: {problem['ctx']['tag']!r}: input should be {allowed}"
+    if problem["type"] == "union_tag_not_found":
+        return f"config: {path}.{problem['ctx']['discriminator'].strip(chr(39))}: required, but missing"
     if problem["type"] == "value_error":
-        return f"config: {problem['ctx']['error']}"
+        return f"config: {path}: {problem['ctx']['error']}" if path else f"config: {problem['ctx']['error']}"
     return f"config: {path}: {problem['input']!r}: {problem['msg'][0].lower()}{problem['msg'][1:]}"
 
 
@@ -86,7 +92,7 @@ def _known_keys() -> list[str]:
         for child in model.__subclasses__():
             yield from fields(child)
 
-    return sorted(set(fields(Config.__mro__[1])))
+    return sorted(set(fields(Strict)))
 
 
 if __name__ == "__main__":

@@ -4,19 +4,18 @@ A setting is named once (`models:`, `rewards:`, `entropy:`, ...) and referred to
 `config/schema.json` is generated from these models.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from workflow_scripts.config.base import NonNegative, Strict
+from workflow_scripts.config.rl_options import Advantage, EntropyControl
 
 Share = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unpinned)$")]
 SplitRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", description="dataset.split")]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 # ---------------------------------------------------------------------------------------------- data
@@ -126,7 +125,7 @@ class Update(Strict):
     warmup: Annotated[int, Field(ge=0)] = Field(0, description="updates with a rising learning rate")
     schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="after the warm-up")
     min_lr_ratio: Share = Field(0.0, description="share of lr at which a linear or cosine schedule ends")
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: NonNegative = 0.0
     max_grad_norm: PositiveFloat = 1.0
     micro_batch_tokens: PositiveInt = Field(16384, description="prompt and response tokens of one forward pass")
@@ -145,13 +144,6 @@ class Update(Strict):
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the passes; weights and moments: fp32")
 
 
-class Advantage(Strict):
-    name: Literal["reinforce", "reinforce_plus_plus", "reinforce_plus_plus_baseline", "rloo", "grpo", "dr_grpo", "qae"]
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="kl_coef, kl_level, gamma, whiten, eps, std_floor, quantile"
-    )
-
-
 class Algorithm(Strict):
     """How rewards become advantages, and how many of which updates follow."""
 
@@ -166,22 +158,26 @@ class Algorithm(Strict):
         False, description="measure the entropy of the same responses before and after the update, one pass more"
     )
 
-
-class EntropyControl(Strict):
-    """Policy loss: what is done about the entropy."""
-
-    loss: Literal["reinforce", "ppo_clip", "clip_cov", "kl_cov", "gspo", "cispo", "cw_grpo", "entropy_mask"]
-    options: dict[str, Any] = Field(default_factory=dict)
-    aggregation: Literal["token-mean", "seq-mean-token-sum", "seq-mean-token-mean"] = "token-mean"
-    scope: Literal["micro_batch", "mini_batch"] = Field(
-        "mini_batch", description="over what a loss compares tokens; micro_batch: as the papers' code does"
-    )
-    normalization: Literal["micro_batch", "mini_batch"] = Field(
-        "mini_batch",
-        description="over what a loss is averaged; micro_batch: means weighted by responses, as in [E]'s code",
-    )
-    entropy_coef: NonNegative | None = Field(None, description="overrides the algorithm's entropy bonus")
-    entropy_target: NonNegative | None = Field(None, description="overrides the algorithm's target of its adaptation")
+    @model_validator(mode="after")
+    def settings_fit_together(self) -> "Algorithm":
+        rollout, update, responses = self.rollout, self.update, self.rollout.prompts * self.rollout.samples
+        if responses % update.minibatches:
+            raise ValueError(
+                f"update.minibatches: {update.minibatches} does not divide the {responses} responses of a step"
+            )
+        if self.normalize_reward and self.advantage.name in ("grpo", "qae"):
+            raise ValueError(f"normalize_reward: cancelled by {self.advantage.name}, which divides by the deviation")
+        if rollout.max_batches > 1 and not self.filter_groups:
+            raise ValueError(f"rollout.max_batches: {rollout.max_batches}, but filter_groups is off: nothing to refill")
+        if rollout.overlong_buffer > rollout.max_tokens:
+            raise ValueError(
+                f"rollout.overlong_buffer: {rollout.overlong_buffer} exceeds max_tokens {rollout.max_tokens}"
+            )
+        if update.kl_coef and update.kl_in == "reward" and self.advantage.options.kl_coef:
+            raise ValueError("update.kl_coef: the KL is in the reward already, by advantage.options.kl_coef")
+        if update.warmup > self.steps * update.minibatches:
+            raise ValueError(f"update.warmup: {update.warmup} exceeds the {self.steps * update.minibatches} updates")
+        return self
 
 
 class RuleReward(Strict):
@@ -270,16 +266,20 @@ class Benchmark(Strict):
     graders: list[Literal["truth", "rule", "contains", "teacher"]]
 
 
+Item = TypeVar("Item")
+Some = Annotated[list[Item], Field(min_length=1)]
+
+
 class Study(Strict):
     """One table or figure: the product of the named settings."""
 
     title: str
-    policies: list[Name]
-    data: list[SplitRef]
-    algorithms: list[Name]
-    rewards: list[Name]
-    entropy: list[Name]
-    seeds: list[Annotated[int, Field(ge=0)]]
+    policies: Some[Name]
+    data: Some[SplitRef]
+    algorithms: Some[Name]
+    rewards: Some[Name]
+    entropy: Some[Name]
+    seeds: Some[Annotated[int, Field(ge=0)]]
 
 
 class Placement(Strict):
@@ -298,7 +298,9 @@ class Config(Strict):
     extends: None = Field(None, description="name of a config in config/ that this one is laid over; its studies go")
     results: str = Field("results", description="root of all results, relative to the working directory")
     title: str = "Entropy Bridge"
-    environment: Literal["cpu"] = Field("cpu", description="envs/NAME.txt: the lock file whose versions enter the keys")
+    environment: Literal["cpu", "deepspeed"] = Field(
+        "cpu", description="envs/NAME.txt: the lock file whose versions enter the keys"
+    )
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="seed of data, models and judges where replicates is shared"
     )

@@ -5,6 +5,7 @@ import sys
 from workflow_scripts.config.models import Config, Placement
 
 PORT = 29500
+RANKED = ("explore_policy", "train_policy")  # stages whose work is shared by one process per GPU
 
 
 def placement_of(config: Config, stage: str) -> Placement:
@@ -22,7 +23,7 @@ def resources_of(config: Config, stage: str) -> dict[str, int | str]:
     resources: dict[str, int | str] = {
         "mem_mb": int(place.memory_gb * 1024),
         "runtime": place.minutes,
-        "launcher": launcher(place),
+        "launcher": launcher(place, stage in RANKED),
     }
     if place.gpus:
         resources |= {"gres": f"gpu:{place.gpus}", "accelerators": place.gpus * place.nodes}
@@ -31,9 +32,11 @@ def resources_of(config: Config, stage: str) -> dict[str, int | str]:
     return resources
 
 
-def launcher(place: Placement) -> str:
-    """`python -m`, `torchrun -m` for several GPUs, `srun torchrun -m` for several nodes."""
+def launcher(place: Placement, ranked: bool) -> str:
+    """`python -m`; for a ranked stage `torchrun -m` on several GPUs and `srun torchrun -m` on several nodes."""
     python = f"{sys.executable} -m"
+    if not ranked:
+        return python
     if place.nodes > 1:
         srun = f"srun --nodes={place.nodes} --ntasks={place.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1"
         torchrun = f"{python} torch.distributed.run --nnodes={place.nodes} --nproc-per-node={place.gpus}"

@@ -1,6 +1,7 @@
 """Names that settings refer to must exist: each broken reference is named with its path and the allowed names."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ def check_references(config: "Config") -> None:
     splits = [f"{name}.{split}" for name, dataset in config.datasets.items() for split in dataset.splits]
     _expect("teacher", [config.teacher], config.models)
     _expect("validation.data", [config.validation.data], splits)
+    dataset, split = config.validation.data.split(".")
+    if (rows := config.datasets[dataset].splits[split].rows) and config.validation.questions > rows:
+        raise ValueError(
+            f"validation.questions: {config.validation.questions} exceeds the {rows} rows of {config.validation.data}"
+        )
     _expect("placement", config.placement, STAGES)
     for name, dataset in config.datasets.items():
         _expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
@@ -59,12 +65,54 @@ def check_references(config: "Config") -> None:
             ("entropy", config.entropy),
         ):
             _expect(f"studies.{name}.{part}", getattr(study, part), allowed)
-    for name, algorithm in config.algorithms.items():
-        responses, parts = algorithm.rollout.prompts * algorithm.rollout.samples, algorithm.update.minibatches
-        if responses % parts:
-            raise ValueError(
-                f"algorithms.{name}.update.minibatches: {parts} does not divide the {responses} responses of a step"
-            )
+    for name, study in config.studies.items():
+        for algorithm, split in product(study.algorithms, study.data):
+            _enough(f"studies.{name}.data", config, split, f"algorithms.{algorithm}.rollout.prompts", algorithm)
+        for algorithm, control in product(study.algorithms, study.entropy):
+            _check_arm(config, algorithm, control)
+    for exploration in config.explorations.values():
+        path = f"algorithms.{exploration.algorithm}.rollout.prompts"
+        _enough("explorations", config, exploration.data, path, exploration.algorithm)
+        _check_arm(config, exploration.algorithm, exploration.entropy)
+    _check_backends(config)
+
+
+def _check_arm(config: "Config", algorithm: str, control: str) -> None:
+    update, entropy = config.algorithms[algorithm].update, config.entropy[control]
+    coefficient = update.entropy_coef if entropy.entropy_coef is None else entropy.entropy_coef
+    target = update.entropy_target if entropy.entropy_target is None else entropy.entropy_target
+    if target is not None and coefficient > update.entropy_max:
+        raise ValueError(
+            f"algorithms.{algorithm}.update.entropy_max: {update.entropy_max} is below the entropy_coef {coefficient} "
+            f"with which entropy.{control} starts"
+        )
+
+
+def _enough(where: str, config: "Config", split: str, path: str, algorithm: str) -> None:
+    dataset, name = split.split(".")
+    rows, prompts = config.datasets[dataset].splits[name].rows, config.algorithms[algorithm].rollout.prompts
+    if rows is not None and prompts > rows:
+        raise ValueError(f"{path}: {prompts} exceeds the {rows} rows of {split}, on which {where} trains")
+
+
+def _check_backends(config: "Config") -> None:
+    """Several ranks need a backend that shares the work, which needs its library in the environment."""
+    used = {
+        "train_policy": {name for study in config.studies.values() for name in study.algorithms},
+        "explore_policy": {exploration.algorithm for exploration in config.explorations.values()},
+    }
+    for stage, algorithms in used.items():
+        place = config.placement.get(stage)
+        ranks = place.gpus * place.nodes if place else 1
+        for name in sorted(algorithms):
+            backend = config.algorithms[name].update.backend
+            if backend == "single" and ranks > 1:
+                raise ValueError(
+                    f"algorithms.{name}.update.backend: 'single' is one process, but placement.{stage} has "
+                    f"{ranks} GPUs: use zero2 or zero3"
+                )
+            if backend != "single" and config.environment == "cpu":
+                raise ValueError(f"algorithms.{name}.update.backend: {backend!r} needs environment: deepspeed")
 
 
 def _expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:

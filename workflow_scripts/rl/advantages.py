@@ -53,6 +53,8 @@ def compute_advantages(name, *, rewards, groups, mask, token_kl=None, options=No
     options = advantage_options(name, options)
     mask = mask > 0
     rewards = rewards.to(torch.promote_types(rewards.dtype, torch.float32))
+    if mask.numel() == 0:
+        return rewards.new_zeros(mask.shape)
     penalty = _kl_penalty(token_kl, mask, rewards, options["kl_coef"])
     if options["kl_level"] == SEQUENCE:
         rewards, penalty = rewards - penalty.sum(dim=-1), torch.zeros_like(penalty)

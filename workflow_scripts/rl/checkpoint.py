@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.rl.backends import Backend, State
 
 _PREFIX, _SHARDS = "step-", "rollouts"
@@ -37,7 +38,10 @@ def save_checkpoint(folder: Path, step: int, backend: Backend, state: dict[str, 
             save_file(tensors, temporary / f"state-{number:05d}.safetensors")
     if not first:
         return
-    (temporary / "state.json").write_text(json.dumps({"step": step, "updates": backend.updates, **state}))
+    sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
+    (temporary / "state.json").write_text(
+        json.dumps({"step": step, "updates": backend.updates, "files": sizes, **state})
+    )
     shutil.rmtree(final, ignore_errors=True)
     temporary.rename(final)
     for older in _checkpoints(folder):
@@ -46,11 +50,17 @@ def save_checkpoint(folder: Path, step: int, backend: Backend, state: dict[str, 
 
 
 def load_checkpoint(folder: Path, backend: Backend) -> dict[str, Any] | None:
-    """Restore the newest complete checkpoint into `backend` and return its state; None without one."""
+    """Restore the newest complete checkpoint into `backend` and return its state; None without one.
+
+    Raises StageError where its files are not those that were written.
+    """
     found = _checkpoints(folder)
     if not found:
         return None
     state = json.loads((found[-1] / "state.json").read_text())
+    for name, size in state["files"].items():
+        if not (found[-1] / name).is_file() or (found[-1] / name).stat().st_size != size:
+            raise StageError(f"{found[-1] / name}: the checkpoint is damaged; remove its folder to begin anew")
     backend.load(_read(found[-1]), state["updates"])
     return state
 

@@ -127,14 +127,16 @@ class Settings:
                 raise ValueError(f"{name} {value!r}, allowed: {', '.join(allowed)}")
         if self.rollout.temperature <= 0:
             raise ValueError("rollout.temperature must be above 0: a policy learns from what it samples")
+        if self.update.kl_coef and self.update.kl_in == "reward" and self.advantage.options.get("kl_coef"):
+            raise ValueError("update.kl_coef: the KL is in the reward already, by advantage.options.kl_coef")
         if self.rollout.max_batches > 1 and not self.filter_groups:
             raise ValueError("rollout.max_batches is above 1, but filter_groups is off: no group would be refilled")
         if self.rollout.overlong_buffer > self.rollout.max_tokens:
             raise ValueError(
                 f"rollout.overlong_buffer {self.rollout.overlong_buffer} exceeds max_tokens {self.rollout.max_tokens}"
             )
-        if self.normalize_reward and self.advantage.name == "grpo":
-            raise ValueError("normalize_reward with advantage grpo: the group's deviation cancels it; switch one off")
+        if self.normalize_reward and self.advantage.name in ("grpo", "qae"):
+            raise ValueError(f"normalize_reward with advantage {self.advantage.name}: the group's deviation cancels it")
         self.adaptive_entropy_coefficient()
         loss_options(self.loss.name, self.loss.options)
         if self.loss.aggregation not in loss_aggregations(self.loss.name):
@@ -170,7 +172,7 @@ class Settings:
     def advantage_options(self) -> dict[str, Any]:
         """Options of the estimator, with the KL coefficient where the KL goes into the reward."""
         in_reward = {"kl_coef": self.update.kl_coef} if self.update.kl_coef and self.update.kl_in == "reward" else {}
-        return in_reward | self.advantage.options
+        return self.advantage.options | in_reward
 
     def geometry(self) -> str:
         """One line: prompts x samples = responses = updates x mini-batch."""

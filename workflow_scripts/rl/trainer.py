@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from workflow_scripts.artifacts import Stage, StageError
+from workflow_scripts.events import Events
 from workflow_scripts.generation import make_engine
 from workflow_scripts.models.loading import existing_vocabulary
 from workflow_scripts.rewards import Reward
@@ -23,7 +24,6 @@ from workflow_scripts.rl.advantages import compute_advantages
 from workflow_scripts.rl.backends import make_backend
 from workflow_scripts.rl.batch import Rollouts, mixed_groups
 from workflow_scripts.rl.checkpoint import load_checkpoint, load_shards, save_checkpoint, save_shard
-from workflow_scripts.rl.events import Events
 from workflow_scripts.rl.measures import response_entropy
 from workflow_scripts.rl.metrics import rollout_figures, update_figures
 from workflow_scripts.rl.policy import Policy, all_log_probs
@@ -108,7 +108,8 @@ class Trainer:
         self.stage.log(self.settings.geometry())
         if done == 0:
             self._validate(0)
-        started, tokens = time.monotonic(), 0
+        started = before = time.monotonic()
+        tokens, longest = 0, 0.0
         for step in range(done + 1, self.settings.steps + 1):
             row, count = self._step(step)
             self.history.metrics.append(row)
@@ -118,7 +119,9 @@ class Trainer:
             tokens += count
             now = time.monotonic()
             self._report(step, row, (now - started) / (step - done), tokens / (now - started))
-            late = self.ranks.share(self.stage.deadline is not None and now >= self.stage.deadline)
+            # a further step, and saving it, must fit: at the deadline itself the job is killed
+            longest, before = max(longest, now - before), now
+            late = self.ranks.share(self.stage.deadline is not None and now + 2 * longest >= self.stage.deadline)
             if late or step % self.settings.checkpoint_every == 0:
                 self._save(step)
             if late and step < self.settings.steps:
@@ -232,14 +235,17 @@ class Trainer:
                     ranks=self.ranks,
                 )
             token_kl = rollouts.old_log_probs - reference
-        advantages = compute_advantages(
-            settings.advantage.name,
-            rewards=rollouts.rewards,
-            groups=rollouts.groups,
-            mask=rollouts.mask,
-            token_kl=token_kl,
-            options=settings.advantage_options,
-        )
+        try:
+            advantages = compute_advantages(
+                settings.advantage.name,
+                rewards=rollouts.rewards,
+                groups=rollouts.groups,
+                mask=rollouts.mask,
+                token_kl=token_kl,
+                options=settings.advantage_options,
+            )
+        except ValueError as error:  # too few tokens to whiten
+            raise StageError(f"advantage {settings.advantage.name}: {error}") from None
         return rollouts.replace(advantages=advantages, ref_log_probs=reference)
 
     def _entropy_coefficient(self, entropy: float) -> float:

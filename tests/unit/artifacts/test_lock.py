@@ -10,7 +10,7 @@ import time
 import pytest
 
 from workflow_scripts.artifacts import StageError
-from workflow_scripts.artifacts.lock import STALE_SECONDS, Lock
+from workflow_scripts.artifacts.lock import STALE_SECONDS, Lock, is_held
 
 
 def test_a_second_job_exits_and_names_the_owner(tmp_path):
@@ -48,3 +48,19 @@ def test_a_foreign_lock_is_stale_only_after_its_heartbeat_stopped(tmp_path):
     os.utime(path, (old, old))
     with Lock(path):
         pass
+
+
+def test_a_silent_owner_on_this_host_still_holds_its_lock(tmp_path):
+    """A suspended process sends no heartbeat and wakes up again: here, where its pid can be seen, it is not evicted."""
+    with Lock(tmp_path / "lock"):
+        os.utime(tmp_path / "lock", (0, time.time() - 2 * STALE_SECONDS))
+        assert is_held(tmp_path / "lock")
+        with pytest.raises(StageError, match="in use by process"), Lock(tmp_path / "lock"):
+            pass
+
+
+def test_an_owner_that_was_evicted_leaves_its_successor_alone(tmp_path):
+    successor = {"host": "elsewhere", "pid": 1}
+    with Lock(tmp_path / "lock"):
+        (tmp_path / "lock").write_text(json.dumps(successor))
+    assert json.loads((tmp_path / "lock").read_text()) == successor

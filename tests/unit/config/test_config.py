@@ -4,10 +4,12 @@ import copy
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config.arms import expand_arms
 from workflow_scripts.config.load import ConfigError, config_schema, load_config
+from workflow_scripts.config.rl_options import Advantage, EntropyControl
 
 NAMES = ("config/nano*.yaml", "config/paper.yaml", "tests/configs/*.yaml")
 CONFIGS = sorted(path for name in NAMES for path in ROOT.glob(name))
@@ -53,6 +55,38 @@ def test_the_schema_has_not_drifted():
         ("teacher", "nobody", "teacher: 'nobody' is not one of base, judge_base, teacher"),
         ("judges.judge.base", "x", "judges.judge.base: 'x' is not one of"),
         ("placement", {"train_polcy": {}}, "placement: 'train_polcy' is not one of"),
+        ("studies.reward_by_entropy.seeds", [], "studies.reward_by_entropy.seeds: .*at least 1 item"),
+        (
+            "entropy.kl_cov.options.kl_cov_ratio",
+            1.5,
+            "entropy.kl_cov.options.kl_cov_ratio: 1.5: .*less than",
+        ),
+        ("entropy.kl_cov.options.kl_cov_rato", 0.1, "kl_cov_rato: unknown key; did you mean 'kl_cov_ratio'"),
+        ("entropy.none.options.clip_high", -3, "entropy.none.options.clip_high: -3"),
+        ("entropy.none.options.dual_clip", 0.5, "entropy.none.options.dual_clip: 0.5: .*greater than 1"),
+        (
+            "entropy.none",
+            {"loss": "clip_cov", "options": {"cov_low": 6}},
+            "none.options: cov_low 6.0 is not below",
+        ),
+        ("entropy.none", {"loss": "gspo", "aggregation": "token-mean"}, "entropy.none.aggregation: 'token-mean'"),
+        ("algorithms.grpo.advantage.name", "gae", "algorithms.grpo.advantage.name: 'gae': input should be"),
+        ("algorithms.grpo.advantage.options", {"gamma": 0.9}, "advantage.options: gamma 0.9 .* needs kl_level: token"),
+        ("algorithms.grpo.update.betas", [1.0, 0.9], "algorithms.grpo.update.betas.0: 1.0: .*less than 1"),
+        ("algorithms.grpo.normalize_reward", True, "algorithms.grpo: normalize_reward: cancelled by grpo"),
+        (
+            "algorithms.grpo.rollout.overlong_buffer",
+            99,
+            "grpo: rollout.overlong_buffer: 99 exceeds max_tokens",
+        ),
+        ("algorithms.grpo.update.backend", "zero3", "update.backend: 'zero3' needs environment: deepspeed"),
+        (
+            "placement",
+            {"train_policy": {"gpus": 2}},
+            "'single' is one process, but placement.train_policy has 2",
+        ),
+        ("validation.questions", 9999, "validation.questions: 9999 exceeds the 250 rows of questions.validation"),
+        ("datasets.questions.splits.train.rows", 8, "rollout.prompts: 32 exceeds the 8 rows of questions.train"),
     ],
 )
 def test_a_mistake_is_one_line(dotted, value, message):
@@ -73,3 +107,22 @@ def test_a_branch_instead_of_a_commit_is_refused():
     source = {"kind": "hub", "repo": "a/b", "revision": "main"}
     with pytest.raises(ConfigError, match="revision: 'main'"):
         load_config(edited("models.base.source", source))
+
+
+def test_numbers_may_be_written_as_the_papers_do():
+    """YAML 1.1 reads 2e-4 as a string."""
+    config = load_config(edited("entropy.kl_cov.options.kl_cov_ratio", "2e-4"))
+    assert config.entropy["kl_cov"].options.kl_cov_ratio == 2e-4
+
+
+def test_default_options_are_those_of_the_code():
+    """The classes of the config repeat what the trainer's modules hold, and may not drift from it."""
+    from workflow_scripts.rl.advantages import DEFAULTS
+    from workflow_scripts.rl.losses import LOSSES, loss_aggregations, loss_options
+
+    for name in LOSSES:
+        parsed = TypeAdapter(EntropyControl).validate_python({"loss": name})
+        assert parsed.options.model_dump() == loss_options(name), name
+        assert parsed.aggregation in loss_aggregations(name)
+    for name, defaults in DEFAULTS.items():
+        assert TypeAdapter(Advantage).validate_python({"name": name}).options.model_dump() == defaults, name

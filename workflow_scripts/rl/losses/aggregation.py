@@ -20,7 +20,7 @@ def aggregate(losses, mask, aggregation="token-mean", normalizer=None):
         if aggregation == "seq-mean-token-mean":
             sums = sums / (mask.sum(dim=-1) + 1e-8)
         count, total = mask.any(dim=-1).sum(), sums.sum()
-    return total / (count + 1e-8 if normalizer is None else normalizer)
+    return total / (count + 1e-8 if normalizer is None else max(normalizer, 1))
 
 
 def normalizer_of(mask, aggregation):
