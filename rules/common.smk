@@ -27,7 +27,7 @@ WORK = f"{RESULTS}/work"
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 STAGE = (
     "{resources.launcher} workflow_scripts.stages.{params.stage} --spec {params.spec:q} --output {output.manifest:q}"
-    " --work {params.work:q} --environment {params.environment} {params.inputs} --threads {threads}"
+    " --work {params.work:q} --environment {resources.environment} {params.inputs} --threads {threads}"
     " --minutes {resources.runtime} --log-file {log:q}"
 )
 

@@ -16,7 +16,6 @@ rule sample_data:
         spec=spec_of("sample_data"),
         inputs=inputs_of("sample_data"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Sampling data {wildcards.artifact}"
     shell:

@@ -18,7 +18,6 @@ rule sample_answers:
         spec=spec_of("sample_answers"),
         inputs=inputs_of("sample_answers"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Sampling {wildcards.artifact}"
     shell:
@@ -45,7 +44,6 @@ rule grade_answers:
         spec=spec_of("grade_answers"),
         inputs=inputs_of("grade_answers"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Grading {wildcards.artifact}"
     shell:

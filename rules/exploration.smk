@@ -16,7 +16,6 @@ rule explore_policy:
         spec=spec_of("explore_policy"),
         inputs=inputs_of("explore_policy"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Exploring {wildcards.artifact}"
     shell:

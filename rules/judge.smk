@@ -18,7 +18,6 @@ rule distill_judge:
         spec=spec_of("distill_judge"),
         inputs=inputs_of("distill_judge"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Distilling {wildcards.artifact}"
     shell:
@@ -45,7 +44,6 @@ rule audit_judge:
         spec=spec_of("audit_judge"),
         inputs=inputs_of("audit_judge"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Auditing {wildcards.artifact}"
     shell:

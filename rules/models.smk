@@ -16,7 +16,6 @@ rule prepare_model:
         spec=spec_of("prepare_model"),
         inputs=inputs_of("prepare_model"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Preparing model {wildcards.artifact}"
     shell:

@@ -16,7 +16,6 @@ rule train_policy:
         spec=spec_of("train_policy"),
         inputs=inputs_of("train_policy"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Training {wildcards.artifact}"
     shell:

@@ -16,7 +16,6 @@ rule fit_entropy_law:
         spec=spec_of("fit_entropy_law"),
         inputs=inputs_of("fit_entropy_law"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Fitting the entropy law"
     shell:
@@ -41,7 +40,6 @@ rule compare_results:
         spec=spec_of("compare_results"),
         inputs=inputs_of("compare_results"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Comparing arms"
     shell:
@@ -67,7 +65,6 @@ rule render_report:
         spec=spec_of("render_report"),
         inputs=inputs_of("render_report"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Rendering the report"
     shell:

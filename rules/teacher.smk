@@ -16,7 +16,6 @@ rule label_rollouts:
         spec=spec_of("label_rollouts"),
         inputs=inputs_of("label_rollouts"),
         work=WORK,
-        environment=graph.config.environment,
     message:
         "Labelling {wildcards.artifact}"
     shell:

@@ -24,6 +24,7 @@ def resources_of(config: Config, stage: str) -> dict[str, int | str]:
         "mem_mb": int(place.memory_gb * 1024),
         "runtime": place.minutes,
         "launcher": launcher(place, stage in RANKED),
+        "environment": config.environment,  # no param: those would rerun every job where it changes
     }
     if place.gpus:
         resources |= {"gres": f"gpu:{place.gpus}", "accelerators": place.gpus * place.nodes}
