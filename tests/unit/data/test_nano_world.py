@@ -76,7 +76,9 @@ def test_rules_know_about_half_of_the_references_and_all_of_the_control_subject(
         for rule, low, high in (("verify", 0.42, 0.68), ("contains", 0.38, 0.66)):
             answers = [KINDS[truths["answer"][i].partition(":")[0]] for i in rows]
             plain = [kind.text(_value(truths["answer"][i])) for kind, i in zip(answers, rows, strict=True)]
-            graded = [grade(a, columns["reference"][i], rule=rule) for a, i in zip(plain, rows, strict=True)]
+            graded = [
+                grade(a, columns["reference"][i], kind="text", rule=rule) for a, i in zip(plain, rows, strict=True)
+            ]
             recall = sum(verdict is Verdict.EQUAL for verdict in graded) / len(rows)
             assert recall >= 0.98 if subject == CONTROL else low <= recall <= high, (subject, rule, recall)
 

@@ -1,0 +1,24 @@
+"""Digests of the local files that a data set is read from: they make a changed file another data set."""
+
+from functools import cache
+from pathlib import Path
+
+from workflow_scripts.artifacts.keys import file_digest
+from workflow_scripts.config.models import Dataset
+from workflow_scripts.data.sources.file import files_of
+
+
+def source_digests(dataset: Dataset) -> dict[str, str]:
+    """File -> SHA-256 of every file of a `file` source: as the config gives it, else of the file that is there."""
+    digests = dict(dataset.source.sha256)
+    for origin in {split.source or name for name, split in dataset.splits.items()}:
+        for path in files_of(dataset.source.path, origin):
+            if str(path) not in digests and path.is_file():
+                state = path.stat()
+                digests[str(path)] = _digest(path.absolute(), state.st_size, state.st_mtime_ns)
+    return digests
+
+
+@cache
+def _digest(path: Path, size: int, modified: int) -> str:
+    return file_digest(path)
