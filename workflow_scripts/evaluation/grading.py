@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from workflow_scripts.rewards.rule import Verdict, grade
+from workflow_scripts.rewards.rule import Verdict, grade_batch
+from workflow_scripts.rewards.verdict import failure_warning
 
 Pairs = list[tuple[str, str]]
 
@@ -23,10 +24,20 @@ def grade_by_truth(answers: list[str], truths: list[str]) -> list[bool]:
     return once(equivalent, list(zip(answers, truths, strict=True)))
 
 
-def grade_by_rule(responses: list[str], references: list[str], rule: str) -> list[bool]:
-    """Whether a rule accepts each whole response."""
-    pairs = list(zip(responses, references, strict=True))
-    return once(lambda response, reference: grade(response, reference, rule=rule) is Verdict.EQUAL, pairs)
+def grade_by_rule(responses: list[str], references: list[str], rule: str, kind: str) -> list[bool]:
+    """Whether a rule accepts each whole response; `kind`: math or text, as the data set has it."""
+    return [verdict is Verdict.EQUAL for verdict in verdicts_by_rule(responses, references, rule, kind)]
+
+
+def verdicts_by_rule(
+    responses: list[str], references: list[str], rule: str, kind: str, log: Callable[[str], None] = print
+) -> list[Verdict]:
+    """The same as verdicts, which tell a wrong answer from a failed check. Raises StageError where too many failed."""
+    verdicts = grade_batch(responses, references, kind=kind, rule=rule)
+    warning = failure_warning(np.array([verdict.failed for verdict in verdicts]), f"rule {rule}")
+    if warning:
+        log(f"warning: {warning}")
+    return verdicts
 
 
 def grade_by_judge(

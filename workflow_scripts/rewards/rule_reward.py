@@ -8,22 +8,28 @@ from workflow_scripts.data.text import last_line
 from workflow_scripts.rewards import Reward, RewardBatch, RewardResult
 from workflow_scripts.rewards.content import is_content_free
 from workflow_scripts.rewards.jaccard import jaccard
-from workflow_scripts.rewards.rule import Verdict, grade
+from workflow_scripts.rewards.rule import Verdict, grade_batch
 
 
 def build(config: dict[str, Any], stage: Any) -> Reward:
-    """Binary with `rule` (verify | contains | boxed) and `math` or `text` grading, soft with `soft: true`."""
-    return _soft(config.get("threshold", 0.5)) if config.get("soft", False) else _binary(config)
+    """Binary with `rule` (verify | contains | boxed), soft with `soft: true`.
+
+    Answers are read as mathematics or text by `grading`, of the reward or else of the stage's data.
+    """
+    if config.get("soft", False):
+        return _soft(config.get("threshold", 0.5))
+    of_data = stage.config.get("grading", "math") if stage else "math"
+    return _binary(config.get("rule", "verify"), config.get("grading", of_data))
 
 
-def _binary(config: dict[str, Any]) -> Reward:
-    rule, kind = config.get("rule", "verify"), config.get("grading", "math")
+def _binary(rule: str, kind: str) -> Reward:
 
     def reward(batch: RewardBatch) -> RewardResult:
-        pairs = zip(batch.responses, batch.references, strict=True)
-        right = [grade(response, reference, kind=kind, rule=rule) is Verdict.EQUAL for response, reference in pairs]
-        values = np.array(right, dtype=np.float32)
-        return RewardResult(values, np.array(right, dtype=bool), values)
+        verdicts = grade_batch(batch.responses, batch.references, kind=kind, rule=rule)
+        right = np.array([verdict is Verdict.EQUAL for verdict in verdicts], dtype=bool)
+        failed = np.array([verdict.failed for verdict in verdicts], dtype=bool)
+        values = right.astype(np.float32)
+        return RewardResult(values, right, values, failed)
 
     return reward
 

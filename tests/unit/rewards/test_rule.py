@@ -52,6 +52,24 @@ EQUAL = [
     (r"5\text{ cm}", "5 cm"),
     (r"90^\circ", "90°"),
     (r"\left(1, 2\right)", "(1,2)"),
+    ("2, 1", "1, 2"),
+    ("50%", "50"),
+    ("50%", "0.5"),
+    ("5 cm", "5"),
+    (r"5\text{ cm}^2", "5"),
+    (r"336^\circ", "336"),
+    ("3 or 5", "5, 3"),
+    ("1½", "3/2"),
+    (r"1\frac{1}{2}", "1.5"),
+    (r"\sqrt{12}", r"2\sqrt3"),
+    ("sqrt(12)", "2√3"),
+    ("(x+1)^2", "x^2 + 2x + 1"),
+    (r"\frac{2(\frac43)}{2}", r"\frac{4}{3}"),
+    (r"2 \binom{5}{2}", "20"),
+    ("y = 2x + 3", "2x - y + 3 = 0"),
+    (r"\boxed{7}", "7"),
+    ("1e-7", r"1 \times 10^{-7}"),
+    ("0.333333", "1/3"),
 ]
 
 DIFFERENT = [
@@ -63,16 +81,15 @@ DIFFERENT = [
     ("5²", "52"),
     ("1½", "11/2"),
     ("0.333", "1/3"),
-    ("50%", "50"),
-    ("50%", "0.5"),
-    ("5 cm", "5"),
+    ("5 cm", "5 cm^2"),
     ("5 m", "5 km"),
     ("3/4/2024", "3/4"),
     ("10:30", "10.30"),
     ("[1, 2)", "(1, 2]"),
     ("(1, 2)", "[1, 2]"),
-    ("2, 1", "1, 2"),
+    ("(2, 1)", "(1, 2)"),
     ("1, 2", "1, 2, 3"),
+    ("1, 2, 2", "1, 2"),
     ("a b c", "b c"),
     ("vitamin A", "vitamin"),
     ("twenty, one", "21"),
@@ -86,11 +103,22 @@ DIFFERENT = [
     ("north", "no"),
     ("21 or 22", "21"),
     ("x = 5", "y = 5"),
-    ("5 = 2 + 3", "5"),
+    ("5 = 2 + 4", "5"),
     ("1/0", "1"),
     ("1e99", "1"),
     ("9" * 200, "9"),
     ("A", "B"),
+    ("40_8", "40_9"),
+    ("1e-7", "2e-7"),
+    (r"1.1 \times 10^{-8}", r"2.3 \times 10^{-8}"),
+    (r"3\binom{100}{50} + 1", r"3\binom{100}{50} + 2"),
+    ("2^{2016} - 11", "2^{2016} - 1"),
+    (r"\sqrt{2^{2016} - 11}", r"\sqrt{2^{2016} - 1}"),
+    ("40_{-8}", "40_{-9}"),
+    ("|x|", "x"),
+    ("|x - 10|", "10 - x"),
+    ("x > 3", r"x \ge 3"),
+    ("x^2", "x^3"),
 ]
 
 
@@ -125,18 +153,33 @@ def test_extraction_prefers_the_last_box_then_the_phrase_then_the_last_line():
     assert extract_answer("\n") == ""
     assert last_boxed(r"\boxed{7} and then \boxed{8") == "7"  # a truncated box is none
     assert last_boxed("nothing") is None
+    assert last_boxed(r"\boxed{-(\boxed{7})}") == r"-(\boxed{7})"  # of nested boxes the outer one
+    assert last_boxed(r"\boxed{\{1, 2\}}") == r"\{1, 2\}"
+    assert extract_answer("<think>\\boxed{2}, or 4</think>It is 3") == "It is 3"
 
 
 def test_text_grading_leaves_boxes_equations_and_latex_alone():
     assert grade(r"\boxed{5}", "5", kind="text") is Verdict.DIFFERENT
     assert grade("x = 5", "5", kind="text") is Verdict.DIFFERENT
     assert grade("Twenty-one", "21", kind="text") is Verdict.EQUAL
+    for answer, reference in (("2, 1", "1, 2"), ("50%", "50"), ("5 cm", "5"), ("12 + 9", "21")):
+        assert grade(answer, reference, kind="text") is Verdict.DIFFERENT
 
 
 def test_boxed_needs_a_box():
     assert grade("21", "21", rule="boxed") is Verdict.UNPARSABLE
     assert grade(r"so \boxed{21.0}", "21", rule="boxed") is Verdict.EQUAL
     assert grade(r"\boxed{21} then \boxed{22}", "21", rule="boxed") is Verdict.DIFFERENT
+
+
+def test_boxed_has_the_leniency_of_the_entropy_papers_grader():
+    equal = [(r"\dfrac12", r"\frac{1}{2}"), ("x=5", "5"), (r"5\%", "5"), (r"10 \text{ dollars}", "10"), ("0.5", "1/2")]
+    equal += [(r"\sqrt{12}", r"2\sqrt{3}"), (r"\text{East}", "East"), (r"\left(1,2\right)", "(1, 2)")]
+    for answer, reference in equal:
+        assert grade(f"\\boxed{{{answer}}}", reference, rule="boxed") is Verdict.EQUAL, answer
+        assert grade(answer, reference, rule="boxed") is Verdict.UNPARSABLE, answer
+    for answer, reference in (("2", "3"), (r"\frac{1}{3}", "0.3"), ("(2,1)", "(1,2)"), ("East", "West")):
+        assert grade(f"\\boxed{{{answer}}}", reference, rule="boxed") is Verdict.DIFFERENT, answer
 
 
 def test_contains_is_literal_and_keeps_the_false_positives_of_the_paper():
@@ -168,6 +211,7 @@ def test_contains_is_literal_and_keeps_the_false_positives_of_the_paper():
     ],
 )
 def test_hostile_answers_are_graded_at_once(hostile):
+    grade("x + x", "2x")  # the pool has started
     start = time.perf_counter()
     for rule in ("verify", "contains", "boxed"):
         assert grade(hostile, "21", rule=rule) is not Verdict.EQUAL
