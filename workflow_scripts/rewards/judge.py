@@ -1,24 +1,29 @@
-"""A generative judge: one forward pass, the probabilities of YES and NO as the first answer token.
+"""A generative judge: the probabilities of YES and NO as its first answer token.
 
-The model reads a filled template as one chat message. Only the last real position of each right-padded row goes through
-the output head. Under causal attention the padding behind a row cannot reach it, so no attention mask is needed.
-Equal triples of one call are scored once. Nothing is kept between calls: the batch that a triple is scored in decides
-the last bits of its probability, and a resumed run must meet the same batches as an unbroken one.
+The model reads a filled template as one chat message. Who runs the network is the engine's business
+(`judge_engines/`); what is asked and what the answer means is decided here, so that a judge means the same in this
+process, under vLLM and behind a server. Equal triples of one call are scored once.
+
+A prompt that is longer than the model reads loses the middle of its question: its two ends, the whole last line and
+the whole reference stay. One that does not fit without its question is not asked about and scores 0, like an answer
+without content.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from workflow_scripts.data.prompts import render
-from workflow_scripts.models.loading import encode_chat, load_model, load_tokenizer
+from workflow_scripts.models.loading import encode_chat, load_tokenizer
 from workflow_scripts.rewards.content import is_content_free
+from workflow_scripts.rewards.judge_engines import EngineSettings, Job, JudgeEngine, make_judge_engine, model_length
 from workflow_scripts.rewards.verdict_tokens import VerdictTokens, resolve_verdict_tokens
 
 LOW_MASS = 0.5  # below it some other token can be the likeliest: the judge says neither YES nor NO
+CUT = " … "  # stands for the middle of a question that was too long
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class Scores:
         return self.mass >= LOW_MASS
 
     @property
+    def low_mass(self) -> np.ndarray:
+        """(B,) bool: it was asked and wanted to say something else."""
+        return (self.mass > 0) & ~self.answered
+
+    @property
     def verdicts(self) -> np.ndarray:
         """(B,) bool: it says YES; the likelier of the two, a tie counts as YES as in the paper's majority vote."""
         return self.answered & (self.yes >= self.no)
@@ -56,54 +66,91 @@ class Scores:
 
 
 class Judge:
-    """A causal language model that judges (question, answer, reference) triples by a template."""
+    """A causal language model that judges (question, answer, reference) triples by a template.
 
-    def __init__(self, model: Any, tokenizer: Any, template: str, batch: int = 256) -> None:
-        self.model = model
+    `limit`: tokens of the longest prompt, the verdict not counted.
+    """
+
+    def __init__(self, engine: JudgeEngine, tokenizer: Any, template: str, limit: int = 4095) -> None:
+        self.engine = engine
         self.tokenizer = tokenizer
         self.template = template
-        self.batch = batch
+        self.limit = limit
         self.tokens: VerdictTokens = resolve_verdict_tokens(tokenizer)
 
     @classmethod
-    def load(cls, model_dir: Path | str, template: str, batch: int = 256) -> "Judge":
-        """Raises StageError in one line where YES or NO is no single token of the model's tokenizer."""
-        return cls(load_model(model_dir), load_tokenizer(model_dir), template, batch)
+    def load(
+        cls,
+        model_dir: Path | str,
+        template: str,
+        batch: int = 256,
+        settings: EngineSettings | None = None,
+        job: Job | None = None,
+    ) -> "Judge":
+        """Raises StageError in one line where YES or NO is no single token of the model's tokenizer.
 
-    def encode(self, question: str, answer: str, reference: str) -> list[int]:
-        """Token ids of the filled template as a chat message that asks for the answer."""
+        Without `settings` the network runs in this process, `batch` prompts at a time.
+        """
+        path, tokenizer = Path(model_dir), load_tokenizer(model_dir)
+        settings = settings or EngineSettings(batch=batch)
+        resolve_verdict_tokens(tokenizer)  # before minutes are spent on weights
+        engine = make_judge_engine(path, settings, job or Job())
+        return cls(engine, tokenizer, template, model_length(path, settings) - 1)
+
+    @property
+    def model(self) -> Any:
+        """The network itself, of an engine that runs it in this process."""
+        return self.engine.model
+
+    def encode(self, question: str, answer: str, reference: str) -> list[int] | None:
+        """Token ids of the filled template as a chat message that asks for the answer.
+
+        A question that is too long loses its middle; None where the rest alone is too long.
+        """
+        ids = self._encode(question, answer, reference)
+        whole = kept = len(question)
+        while len(ids) > self.limit and kept:
+            room = 1 - (len(ids) - self.limit) / len(ids)  # as if all characters took equally many tokens
+            kept = min(kept - 1, int(kept * room))
+            head = kept - kept // 2
+            shortened = question[:head] + CUT + question[whole - kept // 2 :] if kept else ""
+            ids = self._encode(shortened, answer, reference)
+        return ids if len(ids) <= self.limit else None
+
+    def _encode(self, question: str, answer: str, reference: str) -> list[int]:
         text = render(self.template, question=question, answer=answer, reference=reference)
         return encode_chat(self.tokenizer, text)
 
-    def score(self, questions: list[str], answers: list[str], references: list[str]) -> Scores:
+    def score(self, questions: Sequence[str], answers: Sequence[str], references: Sequence[str]) -> Scores:
         """Probabilities of YES and NO for B triples; equal triples get equal numbers."""
         triples = list(zip(questions, answers, references, strict=True))
         distinct = {triple: index for index, triple in enumerate(dict.fromkeys(triples))}
-        yes, no = self._score_encoded([self.encode(*triple) for triple in distinct])
+        prompts = [self.encode(*triple) for triple in distinct]
+        asked = [index for index, prompt in enumerate(prompts) if prompt is not None]
+        yes, no = np.zeros(len(prompts)), np.zeros(len(prompts))
+        yes[asked], no[asked] = self.engine.probabilities([prompts[index] for index in asked], self.tokens)
         places = np.array([distinct[triple] for triple in triples], dtype=np.int64)
         return Scores(yes[places], no[places])
 
-    def _score_encoded(self, rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        yes, no = np.zeros(len(rows)), np.zeros(len(rows))
-        order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))  # little padding in a batch
-        for start in range(0, len(order), self.batch):
-            chosen = order[start : start + self.batch]
-            yes[chosen], no[chosen] = self._verdict_probabilities([rows[index] for index in chosen])
-        return yes, no
+    def close(self) -> None:
+        """Stop what the engine has started."""
+        self.engine.close()
 
-    @torch.inference_mode()
-    def _verdict_probabilities(self, rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-        """(P(YES), P(NO)) after the last real position of each row, summed over the variants; (len(rows),) each."""
-        lengths = torch.tensor([len(row) for row in rows])
-        padded = torch.zeros(len(rows), int(lengths.max()), dtype=torch.long)
-        for index, row in enumerate(rows):
-            padded[index, : len(row)] = torch.tensor(row)
-        device = self.model.get_input_embeddings().weight.device
-        hidden = self.model.base_model(padded.to(device), use_cache=False).last_hidden_state
-        last = hidden[torch.arange(len(rows), device=device), lengths.to(device) - 1]
-        log_probabilities = self.model.get_output_embeddings()(last).float().log_softmax(-1)
-        yes, no = (log_probabilities[:, list(ids)].exp().sum(-1) for ids in (self.tokens.yes, self.tokens.no))
-        return yes.double().cpu().numpy(), no.double().cpu().numpy()
+    def __enter__(self) -> "Judge":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def load_judge(stage: Any, role: str, config: dict[str, Any]) -> Judge:
+    """The judge in a stage's input `role`, by the `template` and `judging` of a config slice.
+
+    To be closed (`with load_judge(...) as judge:`): it may have started a server. Every rank of the job must call.
+    """
+    settings = EngineSettings(**config.get("judging", {}))
+    job = Job(stage.ranks, stage.checkpoints / f"{role}.server.log")
+    return Judge.load(stage.path(role, "model"), config["template"], settings=settings, job=job)
 
 
 def judge_answers(judge: Judge, questions: list[str], answers: list[str], references: list[str]) -> Scores:

@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 import torch
+from tokenizers import AddedToken
 
 from tests.tiny import small_model
 from workflow_scripts.artifacts import StageError
 from workflow_scripts.data.prompts import render
-from workflow_scripts.models.loading import encode_chat
+from workflow_scripts.models.loading import encode_chat, save_model
 from workflow_scripts.models.tokenizer import train_tokenizer
+from workflow_scripts.ranks import Ranks
 from workflow_scripts.rewards import RewardBatch
-from workflow_scripts.rewards.judge import Judge, Scores, judge_answers
+from workflow_scripts.rewards.judge import CUT, Judge, Scores, judge_answers
+from workflow_scripts.rewards.judge_engines import EngineSettings, Job, make_judge_engine
+from workflow_scripts.rewards.judge_engines.inprocess import InProcessEngine
 from workflow_scripts.rewards.judge_reward import from_judge
 from workflow_scripts.rewards.verdict_tokens import resolve_verdict_tokens
 
@@ -33,7 +37,7 @@ def judge(tokenizer):
         model.lm_head.weight.mul_(20)
         for token in (*resolve_verdict_tokens(tokenizer).yes, *resolve_verdict_tokens(tokenizer).no):
             model.lm_head.weight[token].mul_(3)
-    return Judge(model, tokenizer, "judge_nano", batch=2)
+    return Judge(InProcessEngine(model, batch=2), tokenizer, "judge_nano")
 
 
 def plain_probabilities(judge, question, answer, reference):
@@ -54,7 +58,8 @@ def test_scores_are_those_of_an_unpadded_forward_pass(judge):
 
 
 def test_batches_and_order_change_nothing_but_rounding(judge):
-    whole = Judge(judge.model, judge.tokenizer, "judge_nano", batch=64).score(QUESTIONS, ANSWERS, REFERENCES)
+    whole = Judge(InProcessEngine(judge.model, batch=64), judge.tokenizer, "judge_nano")
+    whole = whole.score(QUESTIONS, ANSWERS, REFERENCES)
     back = judge.score(QUESTIONS[::-1], ANSWERS[::-1], REFERENCES[::-1])
     assert back.p_yes[::-1] == pytest.approx(whole.p_yes, abs=1e-5)
 
@@ -78,6 +83,7 @@ def test_verdict_and_soft_values_by_hand():
     scores = Scores(yes=np.array([0.6, 0.2, 0.1, 0.4]), no=np.array([0.3, 0.7, 0.2, 0.4]))
     assert scores.answered.tolist() == [True, True, False, True]  # 0.3 of mass: it said something else
     assert scores.verdicts.tolist() == [True, False, False, True]
+    assert scores.low_mass.tolist() == [False, False, True, False]
     assert scores.eq4 == pytest.approx([0.6, 0.3, 0.0, 0.4])  # P(YES), 1 - P(NO), neither, a tie is YES
     assert scores.p_yes == pytest.approx([2 / 3, 2 / 9, 1 / 3, 0.5])
 
@@ -109,3 +115,48 @@ def test_variants_of_the_verdicts_are_disjoint_and_start_with_the_trained_one(to
     tokens = resolve_verdict_tokens(tokenizer)
     assert not set(tokens.yes) & set(tokens.no)
     assert tokenizer.decode([tokens.yes[0]]) == "YES" and tokenizer.decode([tokens.no[0]]) == "NO"
+
+
+def test_a_variant_that_melts_into_the_chat_template_is_no_verdict_token():
+    """Resolved behind the template's end: " YES" by itself is one token, behind "A:" it is part of another."""
+    melting = train_tokenizer([*QUESTIONS, *["YES", "NO"] * 9], 300, 256)
+    melting.chat_template = "{{ messages[0].content }} A:"
+    melting.add_tokens([AddedToken(" YES", normalized=False)])
+    variant = melting.convert_tokens_to_ids(" YES")
+    assert variant in resolve_verdict_tokens(melting).yes
+    melting.add_tokens([AddedToken("A: YES", normalized=False)])
+    assert variant not in resolve_verdict_tokens(melting).yes
+    melting.add_tokens([AddedToken("A:YES", normalized=False)])
+    with pytest.raises(StageError, match="'YES' is part of the chat template's last token"):
+        resolve_verdict_tokens(melting)
+
+
+def test_a_long_question_loses_its_middle_and_nothing_else(judge):
+    short = Judge(judge.engine, judge.tokenizer, "judge_nano", limit=120)
+    question = "first words " + "and so on " * 50 + " last words?"
+    ids = short.encode(question, "an answer of some length", "its reference")
+    text = judge.tokenizer.decode(ids)
+    assert 90 < len(ids) <= 120  # no more is cut than needs be
+    assert "<|user|>first words and" in text and CUT in text
+    assert "so on  last words?\nan answer of some length\nits reference" in text
+    assert short.encode("1+2=?", "3", "three") == judge.encode("1+2=?", "3", "three")
+
+
+def test_what_does_not_fit_without_its_question_is_not_asked_about(judge):
+    short = Judge(judge.engine, judge.tokenizer, "judge_nano", limit=40)
+    scores = short.score(["1+2=?"] * 2, ["3", "x" * 60], ["three"] * 2)
+    assert scores.mass[0] > 0 and scores.mass[1] == 0 and not scores.verdicts[1]
+
+
+def test_a_prompt_fits_the_positions_of_the_model(judge, tmp_path):
+    """One place is left for the verdict; a smaller `max_length` counts."""
+    save_model(judge.model, judge.tokenizer, tmp_path)
+    assert Judge.load(tmp_path, "judge_nano").limit == ARCHITECTURE["positions"] - 1
+    assert Judge.load(tmp_path, "judge_nano", settings=EngineSettings(max_length=64)).limit == 63
+
+
+def test_engines_are_chosen_by_name_and_refuse_in_one_line(tmp_path):
+    with pytest.raises(ValueError, match="unknown judge engine 'tgi', allowed: inprocess, vllm, served"):
+        make_judge_engine(tmp_path, EngineSettings(engine="tgi"), Job())
+    with pytest.raises(StageError, match="judge engine vllm runs in one process"):
+        make_judge_engine(tmp_path, EngineSettings(engine="vllm"), Job(Ranks(0, 2)))
