@@ -27,10 +27,12 @@ INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.events", f"{PACKAGE}.serving")
 # Files beside the code that a stage reads.
 RESOURCES = {"render_report": "analysis/templates/*"}
 
-# stage -> (path of a name inside its config, file of the registry, its variable)
+# stage -> (path of a name, or of a list of names, inside its config, file of the registry, its variable)
+_JUDGE_ENGINES = ("rewards/judge_engines/__init__.py", "JUDGE_ENGINES")
 _TRAINER = (
     ("loss.name", "rl/losses/__init__.py", "LOSSES"),
     ("reward.kind", "rewards/__init__.py", "REWARDS"),
+    ("reward.judging.engine", *_JUDGE_ENGINES),
     ("monitors", "rewards/__init__.py", "REWARDS"),
     ("rollout.engine", "generation/__init__.py", "ENGINES"),
     ("update.backend", "rl/backends/__init__.py", "BACKENDS"),
@@ -41,6 +43,13 @@ REGISTRIES = {
         ("source.generator", "data/sources/generator.py", "GENERATORS"),
     ),
     "prepare_model": (("source.kind", "models/__init__.py", "MODEL_SOURCES"),),
+    "label_rollouts": (("judging.engine", *_JUDGE_ENGINES),),
+    "distill_judge": (
+        ("training.backend", "rl/backends/__init__.py", "BACKENDS"),
+        ("judging.engine", *_JUDGE_ENGINES),
+    ),
+    "audit_judge": (("engines", *_JUDGE_ENGINES),),
+    "grade_answers": (("judging.engine", *_JUDGE_ENGINES),),
     "explore_policy": _TRAINER,
     "train_policy": _TRAINER,
     "sample_answers": (("engine", "generation/__init__.py", "ENGINES"),),
@@ -71,12 +80,15 @@ def _entries(stage: str, config: dict) -> tuple[str, ...]:
 
 @cache
 def locked_versions(lock: Path) -> dict[str, str]:
-    """`name==version` lines of a lock file and of those that it includes (`-r`), names with underscores."""
+    """`name==version` lines of a lock file and of those that it includes (`-r FILE`).
+
+    Names with underscores, local version labels (+cpu) dropped.
+    """
     pins = {}
     for line in lock.read_text().splitlines():
         if line.startswith("-r "):
-            pins |= locked_versions(lock.parent / line.removeprefix("-r ").strip())
-        if match := re.match(r"([A-Za-z0-9_.\-]+)==([^\s;+]+)", line):
+            pins |= locked_versions(lock.parent / line[3:].strip())
+        elif match := re.match(r"([A-Za-z0-9_.\-]+)==([^\s;+]+)", line):
             pins[match[1].lower().replace("-", "_")] = match[2]
     return pins
 
@@ -110,20 +122,21 @@ def _registry(path: Path, variable: str) -> dict[str, str]:
 
 def _read_files(stage: str, config: dict) -> list[Path]:
     """Prompt templates and DeepSpeed file that the config names, and the files beside the code."""
-    named = [TEMPLATES / f"{name}.txt" for name in sorted(_templates(config))]
+    named = [TEMPLATES / f"{name}.txt" for name in sorted(_named(config, "template"))]
     if missing := [path for path in named if not path.is_file()]:
         names = ", ".join(sorted(path.stem for path in TEMPLATES.glob("*.txt")))
         raise ValueError(f"template: {missing[0].stem!r} is not one of {names}")
-    backend = DEEPSPEED / f"{config.get('update', {}).get('backend')}.json"
-    named += [backend] if backend.is_file() else []
+    backends = [DEEPSPEED / f"{name}.json" for name in sorted(_named(config, "backend"))]
+    named += [path for path in backends if path.is_file()]
     return named + (sorted((ROOT / PACKAGE).glob(RESOURCES[stage])) if stage in RESOURCES else [])
 
 
-def _templates(value) -> set[str]:
+def _named(value, setting: str) -> set[str]:
+    """The values of a setting, wherever it stands in a config slice."""
     if isinstance(value, dict):
-        own = {item for name, item in value.items() if name == "template" and isinstance(item, str)}
-        return own.union(*map(_templates, value.values()))
-    return set().union(*map(_templates, value)) if isinstance(value, list) else set()
+        own = {item for name, item in value.items() if name == setting and isinstance(item, str)}
+        return own.union(*(_named(item, setting) for item in value.values()))
+    return set().union(*(_named(item, setting) for item in value)) if isinstance(value, list) else set()
 
 
 # --------------------------------------------------------------------------------------- the import closure

@@ -92,11 +92,14 @@ METRICS = table_schema(
     verdict=(F32, "mean thresholded reward"),
     truth=([F32], "share truly right; monitored only, never trained on"),
     rule=([F32], "share that the normalising rule accepts; monitored only"),
+    rule_failed=([F32], "share on which a rule, reward or monitor, timed out or failed; none where no rule is asked"),
     entropy=([F32], "mean over kept responses of the mean token entropy, T=1, before the update (2505.22617, Eq. 5)"),
     entropy_all=(F32, "the same over all responses, group filtering ignored"),
     entropy_token=(F32, "mean token entropy over all response tokens"),
     length=(F32, "mean response length in tokens"),
     truncated=(F32, "share of truncated responses"),
+    repetition=(F32, "share of the questions to which the most frequent response was given"),
+    warning=(STR, "signs of reward hacking, by name with commas between; empty: none (workflow_scripts/rl/hacking.py)"),
     batches=(I32, "rollout batches sampled: 1, or more where dropped groups are refilled"),
     groups=(I32, "groups sampled"),
     groups_kept=(I32, "groups trained on: those with mixed verdicts, where groups are filtered"),
@@ -140,14 +143,19 @@ LABELS = table_schema(
     answer=(STR, "last non-empty line of a rollout"),
     reference=(STR, "reference answer"),
     count=(I32, "rollouts with this answer to this question"),
-    p_yes=(F32, "teacher's P(YES) / (P(YES) + P(NO))"),
-    mass=(F32, "teacher's P(YES) + P(NO)"),
-    verdict=(BOOL, "teacher's hard verdict"),
+    p_yes=(F32, "teacher's P(YES) / (P(YES) + P(NO)), summed over the single-token variants; 0 where it was not asked"),
+    mass=(F32, "teacher's P(YES) + P(NO); 0 where it was not asked: an answer without content, or one too long"),
+    low_mass=(BOOL, "asked, but the mass is below 0.5: it wanted to say something else, and its verdict is no YES"),
+    verdict=(BOOL, "teacher's hard verdict: YES is the likelier one, a tie included"),
     votes=(pa.list_(pa.field("element", BOOL, nullable=False)), "sampled verdicts of the audit split, else empty"),
 )
+SCORES = table_schema(
+    yes=(F64, "judge's P(YES), summed over the single-token variants"),
+    no=(F64, "judge's P(NO); both are 0 where it was not asked"),
+)
 AUDIT = table_schema(
-    judge=(STR, "who is measured: teacher, base, distilled, constant, string, contains, rule"),
-    versus=(STR, "against whom: teacher, majority, truth"),
+    judge=(STR, "who is measured: teacher, base, distilled, shelf:MODEL, constant, string, contains, rule"),
+    versus=(STR, "against whom: teacher, majority (of the teacher's votes), second (rater), truth"),
     subject=(STR, "subject, or all"),
     metric=(STR, "name of the figure"),
     value=(F64, "the figure"),
@@ -161,12 +169,45 @@ PROBES = table_schema(
     mean_p_yes=(F64, "mean P(YES)"),
     n=(I64, "questions"),
 )
+VOTES = table_schema(
+    votes=(I32, "m, the number of the teacher's sampled verdicts whose majority is taken; ties are YES"),
+    versus=(STR, "against whom: teacher (its likelier verdict), second (rater), truth"),
+    subject=(STR, "subject, or all"),
+    accuracy=(F64, "share of equal verdicts"),
+    kappa=(F64, "Cohen's kappa"),
+    n=(I64, "rollouts behind it"),
+)
+WORDING = table_schema(
+    judge=(STR, "who is probed"),
+    kind=(STR, "what is changed: position, length or language"),
+    variant=(STR, "how the same answer is put"),
+    flipped=(F64, "share of the answers whose verdict changes"),
+    lost=(F64, "share of the accepted answers that are rejected in other words; NaN without any"),
+    gained=(F64, "share of the rejected answers that are accepted in other words; NaN without any"),
+    n=(I64, "answers"),
+    unread=(I64, "further answers, left out as they are too long for the judge in these words"),
+)
+GATE = table_schema(
+    threshold=(STR, "setting of the gate"),
+    value=(F64, "what was measured"),
+    bound=(STR, "at least, or at most"),
+    limit=(F64, "what the config asks for"),
+    passed=(BOOL, "whether it was reached; a figure that could not be measured was not"),
+    n=(I64, "rollouts, questions or answers behind it"),
+)
+RATINGS = table_schema(
+    question_id=(STR, "key into QUESTIONS"),
+    answer=(STR, "last non-empty line of a rollout"),
+    reference=(STR, "reference answer"),
+    verdict=(BOOL, "verdict of a rater from outside"),
+)
 RELIABILITY = table_schema(
     judge=(STR, "who is measured"),
+    versus=(STR, "whose verdicts count as right: the truth where it is known, else the teacher"),
     bin_low=(F64, "lower edge of the bin of P(YES)"),
     bin_high=(F64, "upper edge"),
     mean_p_yes=(F64, "mean P(YES) in the bin"),
-    share_yes=(F64, "share that is truly equivalent"),
+    share_yes=(F64, "share that the other accepts"),
     n=(I64, "rollouts in the bin"),
 )
 
@@ -190,6 +231,7 @@ GRADES = table_schema(
     sample=(I32, "index of the sample"),
     truth=([BOOL], "right by the generator's own equivalence"),
     rule=([BOOL], "accepted by the normalising rule"),
+    rule_verdict=([STR], "its verdict: equal, different, unparsable, timeout or error"),
     contains=([BOOL], "accepted by the containment rule of 2503.23829"),
     teacher=([BOOL], "accepted by the teacher"),
     teacher_p_yes=([F32], "teacher's P(YES)"),

@@ -4,6 +4,7 @@ An artifact's spec is the slice of the config that its stage reads, the fingerpr
 the keys of its upstream artifacts. A rule asks this graph for everything by the artifact's name in the path.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from workflow_scripts.artifacts.accepted import Accepted
 from workflow_scripts.artifacts.fingerprint import fingerprint
 from workflow_scripts.artifacts.keys import canonical_json, key
 from workflow_scripts.config.arms import Arm, expand_arms
+from workflow_scripts.config.files import source_digests
 from workflow_scripts.config.models import Config
 
 FOLDERS = {
@@ -102,6 +104,8 @@ class Graph:
     def data(self, name: str, seed: int) -> Artifact:
         dataset, seed = self.config.datasets[name], self._upstream_seed(seed)
         slice_ = {"dataset": name, **_plain(dataset, "source", "splits"), "seed": seed}
+        if dataset.source.kind == "file":
+            slice_["source"]["sha256"] = source_digests(dataset)
         against = {f"against:{other}": self.data(other, seed) for other in dataset.against}
         return self._artifact("sample_data", f"{name}.s{seed}", slice_, **against)
 
@@ -115,6 +119,10 @@ class Graph:
     def _template(self, model: str) -> str:
         return self.config.models[model].template
 
+    def _judging(self, model: str) -> dict:
+        """How a model is asked where it judges: its template and its engine."""
+        return _plain(self.config.models[model], "template", "judging")
+
     # ---------------------------------------------------------------------------------------- judge
     def exploration(self, name: str, seed: int) -> Artifact:
         explore, seed = self.config.explorations[name], self._upstream_seed(seed)
@@ -125,25 +133,40 @@ class Graph:
             "seed": seed,
             "template": self._template(explore.policy),
             **self._training(explore.algorithm, explore.entropy),
-            "reward": reward | {"template": self._template(explore.teacher)},
+            "reward": reward | self._judging(explore.teacher),
             "monitors": self._monitors(dataset),
+            "grading": self._grading(dataset),
         }
         inputs = {"policy": self.model(explore.policy, seed), "teacher": self.model(explore.teacher, seed)}
         return self._artifact("explore_policy", f"{name}.s{seed}", slice_, **inputs, data=self.data(dataset, seed))
 
     def labels(self, judge: str, seed: int) -> Artifact:
+        """The label table; above `rollouts_per_job` rollouts from the scores of several jobs."""
         exploration, seed = self.config.judges[judge].exploration, self._upstream_seed(seed)
-        teacher = self.config.explorations[exploration].teacher
-        slice_ = {"seed": seed, "template": self._template(teacher), **_plain(self.config.judges[judge].labels)}
-        rollouts = self.exploration(exploration, seed)
-        return self._artifact(
-            "label_rollouts", f"{exploration}.s{seed}", slice_, rollouts=rollouts, teacher=self.model(teacher, seed)
-        )
+        settings, teacher = self.config.judges[judge].labels, self.config.explorations[exploration].teacher
+        slice_ = {"seed": seed, **self._judging(teacher), **_plain(settings)}
+        jobs = math.ceil(self._rollouts(exploration) / slice_.pop("rollouts_per_job"))
+        name, inputs = f"{exploration}.s{seed}", {"rollouts": self.exploration(exploration, seed)}
+        scoring = inputs | {"teacher": self.model(teacher, seed)}
+        if jobs == 1:
+            return self._artifact("label_rollouts", name, slice_ | {"jobs": 1, "job": None}, **scoring)
+        for job in range(jobs):
+            scores = self._artifact(
+                "label_rollouts", f"{name}.job{job}", slice_ | {"jobs": jobs, "job": job}, **scoring
+            )
+            inputs[f"job:{job}"] = scores
+        return self._artifact("label_rollouts", name, slice_ | {"jobs": jobs, "job": None}, **inputs)
+
+    def _rollouts(self, exploration: str) -> int:
+        """Rollouts of an exploration, at most."""
+        algorithm = self.config.algorithms[self.config.explorations[exploration].algorithm]
+        rollout = algorithm.rollout
+        return algorithm.steps * rollout.prompts * rollout.samples * rollout.max_batches
 
     def judge(self, name: str, seed: int) -> Artifact:
         judge, seed = self.config.judges[name], self._upstream_seed(seed)
-        slice_ = {"seed": seed, "template": self._template(judge.base)}
-        slice_ |= _plain(judge, "training", "adversarial_negatives")
+        slice_ = {"seed": seed, **self._judging(judge.base)} | _plain(judge, "training", "adversarial_negatives")
+        slice_["judging"] |= {"engine": "inprocess", "precision": "float32"}  # it is trained there, from whole weights
         inputs = {"judge_base": self.model(judge.base, seed), "labels": self.labels(name, seed)}
         return self._artifact("distill_judge", f"judge.{name}.s{seed}", slice_, **inputs)
 
@@ -151,7 +174,9 @@ class Graph:
         judge, seed = self.config.judges[name], self._upstream_seed(seed)
         exploration = self.config.explorations[judge.exploration]
         dataset, split = exploration.data.split(".")
+        models = {"teacher": exploration.teacher, "base": judge.base, "distilled": judge.base}
         slice_ = {"seed": seed, "split": split, "template": self._template(judge.base), **_plain(judge, "gate")}
+        slice_["judging"] = {role: self._judging(model)["judging"] for role, model in models.items()}
         inputs = {
             "judge": self.judge(name, seed),
             "judge_base": self.model(judge.base, seed),
@@ -159,6 +184,17 @@ class Graph:
             "labels": self.labels(name, seed),
             "data": self.data(dataset, seed),
         }
+        slice_ |= _plain(judge.audit) | {"compare": {}, "grading": self._grading(dataset)}
+        for other in judge.audit.compare:
+            slice_["compare"][other] = self._judging(other)
+            inputs[f"compare:{other}"] = self.model(other, seed)
+        second = judge.audit.second_rater
+        if second and second.kind == "model":
+            slice_["second_rater"] |= self._judging(second.model)
+            inputs["second"] = self.model(second.model, seed)
+            models["second"] = second.model
+        raters = {*models.values(), *judge.audit.compare}
+        slice_["engines"] = sorted({self.config.models[model].judging.engine for model in raters})
         return self._artifact("audit_judge", f"audit.{name}.s{seed}", slice_, **inputs)
 
     # ---------------------------------------------------------------------------------- arms and grades
@@ -171,6 +207,7 @@ class Graph:
             **self._training(arm.algorithm, arm.entropy),
             "reward": self._reward(arm.reward),
             "monitors": self._monitors(dataset),
+            "grading": self._grading(dataset),
             "validation": self._validation(),
         }
         inputs = {"policy": self.model(arm.policy, arm.seed), "data": self.data(dataset, arm.seed)}
@@ -190,7 +227,8 @@ class Graph:
 
     def _validation(self) -> dict:
         return _plain(self.config.validation, "every", "questions", "samples") | {
-            "split": self.config.validation.data.split(".")[1]
+            "split": self.config.validation.data.split(".")[1],
+            "grading": self._grading(self.config.validation.data.split(".")[0]),
         }
 
     def _reward(self, name: str) -> dict:
@@ -199,13 +237,16 @@ class Graph:
         model = slice_.pop("teacher", None)
         if reward.kind == "judge":
             model = self.config.judges[slice_.pop("judge")].base
-        return slice_ | ({"template": self._template(model)} if model else {})
+        return slice_ | (self._judging(model) if model else {})
 
     def _reward_models(self, arm: Arm) -> dict[str, Artifact]:
         reward = self.config.rewards[arm.reward]
         if reward.kind == "judge":
             return {"judge": self.judge(reward.judge, arm.seed), "audit": self.audit(reward.judge, arm.seed)}
         return {"teacher": self.model(reward.teacher, arm.seed)} if reward.kind == "teacher" else {}
+
+    def _grading(self, dataset: str) -> str:
+        return self.config.datasets[dataset].grading
 
     def _monitors(self, dataset: str) -> list[str]:
         """Rewards that are logged beside the one trained on; the truth only where a generator knows it."""
@@ -226,10 +267,14 @@ class Graph:
     def grades(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
         answers, seed = self.answers(arm, policy, seed), arm.seed if arm else seed
         benchmarks = {
-            benchmark: {"split": settings.data.split(".")[1], "graders": settings.graders}
+            benchmark: {
+                "split": settings.data.split(".")[1],
+                "graders": settings.graders,
+                "grading": self._grading(settings.data.split(".")[0]),
+            }
             for benchmark, settings in self.config.benchmarks.items()
         }
-        slice_ = {"template": self._template(self.config.teacher), "benchmarks": benchmarks}
+        slice_ = {**self._judging(self.config.teacher), "benchmarks": benchmarks}
         inputs = {"answers": answers, "teacher": self.model(self.config.teacher, seed)}
         name = answers.name.replace("answers.", "grades.", 1)
         return self._artifact("grade_answers", name, slice_, **inputs, **self._benchmark_data(seed))
@@ -299,7 +344,13 @@ class Graph:
             role = role or {"label_rollouts": "labels", "distill_judge": "judge"}.get(artifact.stage)
             if role:
                 inputs[f"{role}:{artifact.name}"] = artifact
+        slice_["datasets"] = self._origins_of_data()
         return self._artifact("render_report", "report", slice_, **inputs)
+
+    def _origins_of_data(self) -> dict:
+        """Source and licence of every data set that an artifact is made from."""
+        used = sorted({artifact.config["dataset"] for artifact in self.artifacts if artifact.stage == "sample_data"})
+        return {name: _plain(self.config.datasets[name], "source", "licence") for name in used}
 
 
 def _plain(model, *names: str) -> dict:

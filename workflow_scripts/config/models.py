@@ -13,16 +13,32 @@ from workflow_scripts.config.rl_options import Advantage, EntropyControl
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Kappa = Annotated[float, Field(ge=-1, le=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unpinned)$")]
 SplitRef = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$", description="dataset.split")]
 
 
 # ---------------------------------------------------------------------------------------------- data
 class Columns(Strict):
-    prompt: str = "prompt"
-    reference: str = "reference"
+    """How a record becomes a question. A dot reaches into nested columns, a number takes an entry of a list."""
+
+    prompt: str = Field("prompt", description="column of the question; of chat messages the last user turn")
+    before: str = Field("", description="text in front of every question, removed; rows without it are dropped")
+    after: str = Field("", description="text behind every question, removed; rows without it are dropped")
+    reference: str = Field("reference", description="column that holds the reference answer")
+    answer: Literal["whole", "hashes", "boxed", "math", "value"] = Field(
+        "whole", description="rule that finds the answer in that column (data/answers.py)"
+    )
     subject: str | None = Field(None, description="column with the subject; None: the dataset's name")
+    subjects: Literal["given", "groups"] = Field(
+        "given", description="groups: the five of 2503.23829 (data/subjects.py) in place of the given names"
+    )
+    keep: dict[str, list[str | bool | int | float | None]] = Field(
+        default_factory=dict, description="column -> values of the rows to keep"
+    )
+    max_chars: PositiveInt | None = Field(None, description="rows with a longer prompt or reference are dropped")
 
 
 class GeneratorSource(Strict):
@@ -42,15 +58,29 @@ class HubSource(Strict):
 
 class FileSource(Strict):
     kind: Literal["file"]
-    path: str = Field(description="JSONL, CSV or Parquet file, relative to the working directory")
+    path: str = Field(
+        description="JSONL, JSON, CSV or Parquet files, relative to the working directory; "
+        "{origin} stands for a split's source, * for any text"
+    )
+    sha256: dict[str, Sha256] = Field(
+        default_factory=dict, description="file -> digest it must have; where none is given, that of the file found"
+    )
     columns: Columns = Columns()
 
 
 class PackageSource(Strict):
     kind: Literal["package"]
     package: str = Field(description="installed Python package that carries the file")
-    resource: str = Field(description="path of the file inside the package")
+    version: str = Field(description="its version, which stands for the data")
+    resource: str = Field(description="path of the file inside the package; {origin} stands for a split's source")
     columns: Columns = Columns()
+
+
+class ReasoningGymSource(Strict):
+    kind: Literal["reasoning_gym"]
+    version: str = Field(description="version of the installed package reasoning-gym")
+    tasks: dict[str, dict[str, Any]] = Field(description="kinds of tasks and their options")
+    size: PositiveInt = Field(description="tasks of each kind to draw the splits of one source from")
 
 
 class Split(Strict):
@@ -60,8 +90,12 @@ class Split(Strict):
 
 
 class Dataset(Strict):
-    source: GeneratorSource | HubSource | FileSource | PackageSource = Field(discriminator="kind")
+    source: GeneratorSource | HubSource | FileSource | PackageSource | ReasoningGymSource = Field(discriminator="kind")
     splits: dict[Name, Split]
+    licence: str | None = Field(None, description="licence of the data as their publisher states it; in no key")
+    grading: Literal["math", "text"] = Field(
+        "math", description="how rules read answers: math with LaTeX and symbols, or text, words and numbers alone"
+    )
     against: list[Name] = Field(default_factory=list, description="datasets whose questions are removed from this one")
 
 
@@ -98,9 +132,24 @@ class HubModel(Strict):
     revision: Revision = Field(description="commit of the model; 'unpinned' can be planned but not run")
 
 
+class Judging(Strict):
+    """How a model is run where it judges. Engines agree to rounding: the engine is part of the key all the same."""
+
+    engine: Literal["inprocess", "vllm", "served"] = Field(
+        "inprocess", description="transformers, vLLM in the job's process, or a vLLM server inside the job's allocation"
+    )
+    batch: PositiveInt = Field(256, description="prompts of one forward pass, or in flight at a vLLM engine")
+    max_length: PositiveInt = Field(
+        4096, description="tokens of prompt and verdict; a longer prompt loses the middle of its question"
+    )
+    precision: Literal["float32", "bfloat16"] = "float32"
+    tensor_parallel: PositiveInt = Field(1, description="GPUs over which a vLLM engine splits the model")
+
+
 class Model(Strict):
     source: ScratchModel | HubModel = Field(discriminator="kind")
     template: Name = Field(description="prompt template: how a question, or a question to judge, is put to the model")
+    judging: Judging = Judging()
 
 
 # ------------------------------------------------------------------------------- reinforcement learning
@@ -230,6 +279,12 @@ class Labels(Strict):
     vote_temperature: PositiveFloat = 1.0
     audit_share: Share = 0.2
     validation_share: Share = 0.1
+    shard_rows: PositiveInt = Field(
+        4096, description="distinct answers between two files that a killed job resumes from"
+    )
+    rollouts_per_job: PositiveInt = Field(
+        1_000_000, description="rollouts of an exploration that one job labels; above it the labels are scattered"
+    )
 
 
 class JudgeTraining(Strict):
@@ -238,14 +293,46 @@ class JudgeTraining(Strict):
     lr: PositiveFloat = 5e-6
     warmup: Share = 0.05
     weight_decay: NonNegative = 0.0
+    micro_batch_tokens: PositiveInt = Field(16384, description="tokens of one forward pass")
+    backend: Literal["single", "zero2", "zero3"] = Field(
+        "single", description="one process, or DeepSpeed under torchrun (config/deepspeed/)"
+    )
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the passes; weights and moments: fp32")
 
 
 class Gate(Strict):
     """What a judge must reach on the audit split before an arm may train on it."""
 
     balanced_accuracy: Share = Field(description="against the teacher, at least")
-    kappa: Annotated[float, Field(ge=-1, le=1)] = Field(description="Cohen's kappa with the teacher, at least")
+    kappa: Kappa = Field(description="Cohen's kappa with the teacher, at least")
     false_positive_rate: Share = Field(description="on the worst probe, at most")
+    accuracy: Share | None = Field(None, description="against the teacher, at least; None: not asked for")
+    ece: Share | None = Field(None, description="expected calibration error against the teacher, at most")
+    kappa_truth: Kappa | None = Field(
+        None, description="Cohen's kappa with the truth, at least; a data set without fails"
+    )
+    flipped: Share | None = Field(None, description="verdicts that the worst change of wording turns, at most")
+
+
+class ImportedRatings(Strict):
+    kind: Literal["file"]
+    path: str = Field(description="Parquet file with question_id, answer, reference and verdict of a further rater")
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(description="digest of that file, part of the key")
+
+
+class ModelRatings(Strict):
+    kind: Literal["model"]
+    model: Name
+
+
+class Audit(Strict):
+    """What a judge is compared with beside its teacher, its base, the rules and, where it is known, the truth."""
+
+    compare: list[Name] = Field(default_factory=list, description="models that judge off the shelf")
+    second_rater: ImportedRatings | ModelRatings | None = Field(
+        None, discriminator="kind", description="rater against whom the teacher's votes are measured too"
+    )
+    wording_answers: PositiveInt = Field(400, description="answers that are put in other words to see verdicts change")
 
 
 class Judge(Strict):
@@ -254,6 +341,7 @@ class Judge(Strict):
     labels: Labels = Labels()
     training: JudgeTraining
     adversarial_negatives: bool = True
+    audit: Audit = Audit()
     gate: Gate
 
 
@@ -298,7 +386,7 @@ class Config(Strict):
     extends: None = Field(None, description="name of a config in config/ that this one is laid over; its studies go")
     results: str = Field("results", description="root of all results, relative to the working directory")
     title: str = "Entropy Bridge"
-    environment: Literal["cpu", "deepspeed"] = Field(
+    environment: Literal["cpu", "deepspeed", "vllm-cpu"] = Field(
         "cpu", description="envs/NAME.txt: the lock file whose versions enter the keys"
     )
     seed: Annotated[int, Field(ge=0)] = Field(

@@ -5,7 +5,7 @@ import sys
 from workflow_scripts.config.models import Config, Placement
 
 PORT = 29500
-RANKED = ("explore_policy", "train_policy")  # stages whose work is shared by one process per GPU
+RANKED = ("explore_policy", "distill_judge", "train_policy")  # stages whose work is shared by one process per GPU
 
 
 def placement_of(config: Config, stage: str) -> Placement:

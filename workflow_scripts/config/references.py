@@ -54,6 +54,9 @@ def check_references(config: "Config") -> None:
     for name, judge in config.judges.items():
         _expect(f"judges.{name}.base", [judge.base], config.models)
         _expect(f"judges.{name}.exploration", [judge.exploration], config.explorations)
+        _expect(f"judges.{name}.audit.compare", judge.audit.compare, config.models)
+        if judge.audit.second_rater and judge.audit.second_rater.kind == "model":
+            _expect(f"judges.{name}.audit.second_rater.model", [judge.audit.second_rater.model], config.models)
     for name, benchmark in config.benchmarks.items():
         _expect(f"benchmarks.{name}.data", [benchmark.data], splits)
     for name, study in config.studies.items():
@@ -97,22 +100,24 @@ def _enough(where: str, config: "Config", split: str, path: str, algorithm: str)
 
 def _check_backends(config: "Config") -> None:
     """Several ranks need a backend that shares the work, which needs its library in the environment."""
-    used = {
-        "train_policy": {name for study in config.studies.values() for name in study.algorithms},
-        "explore_policy": {exploration.algorithm for exploration in config.explorations.values()},
-    }
-    for stage, algorithms in used.items():
+    policies = {name for study in config.studies.values() for name in study.algorithms}
+    explorers = {exploration.algorithm for exploration in config.explorations.values()}
+    for stage, path, training in (
+        *(("train_policy", f"algorithms.{name}.update", config.algorithms[name].update) for name in sorted(policies)),
+        *(
+            ("explore_policy", f"algorithms.{name}.update", config.algorithms[name].update)
+            for name in sorted(explorers)
+        ),
+        *(("distill_judge", f"judges.{name}.training", judge.training) for name, judge in config.judges.items()),
+    ):
         place = config.placement.get(stage)
         ranks = place.gpus * place.nodes if place else 1
-        for name in sorted(algorithms):
-            backend = config.algorithms[name].update.backend
-            if backend == "single" and ranks > 1:
-                raise ValueError(
-                    f"algorithms.{name}.update.backend: 'single' is one process, but placement.{stage} has "
-                    f"{ranks} GPUs: use zero2 or zero3"
-                )
-            if backend != "single" and config.environment == "cpu":
-                raise ValueError(f"algorithms.{name}.update.backend: {backend!r} needs environment: deepspeed")
+        if training.backend == "single" and ranks > 1:
+            raise ValueError(
+                f"{path}.backend: 'single' is one process, but placement.{stage} has {ranks} GPUs: use zero2 or zero3"
+            )
+        if training.backend != "single" and config.environment != "deepspeed":
+            raise ValueError(f"{path}.backend: {training.backend!r} needs environment: deepspeed")
 
 
 def _expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:

@@ -4,13 +4,18 @@ from typing import Any
 
 import numpy as np
 
+from workflow_scripts.evaluation.gate import Figure
 from workflow_scripts.evaluation.probes import PROBES
+from workflow_scripts.evaluation.raters import rate
+from workflow_scripts.ranks import Ranks
 from workflow_scripts.rewards.content import is_content_free
 from workflow_scripts.rewards.judge import Judge
 from workflow_scripts.rewards.rule import Verdict, compare
 
 
-def probe_rows(name: str, judge: Judge, questions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def probe_rows(
+    name: str, judge: Judge, questions: list[dict[str, Any]], ranks: Ranks | None = None
+) -> list[dict[str, Any]]:
     """PROBES rows of one judge: every probe on every question (rows with subject, prompt, reference).
 
     The network itself is asked, also on the answers that a reward refuses unasked. A question to which a probe happens
@@ -21,8 +26,7 @@ def probe_rows(name: str, judge: Judge, questions: list[dict[str, Any]]) -> list
         asked = [row for row in questions if compare(probe, row["reference"]) is not Verdict.EQUAL]
         if not asked:
             continue
-        prompts, references = ([row[column] for row in asked] for column in ("prompt", "reference"))
-        scores = judge.score(prompts, [probe] * len(asked), references)
+        scores = rate(judge, [{**row, "answer": probe} for row in asked], ranks, every=True)
         subjects = np.array([row["subject"] for row in asked])
         for subject in ("all", *sorted(set(subjects.tolist()))):
             inside = np.ones(len(asked), dtype=bool) if subject == "all" else subjects == subject
@@ -39,11 +43,11 @@ def probe_rows(name: str, judge: Judge, questions: list[dict[str, Any]]) -> list
     return rows
 
 
-def worst_false_positive_rate(rows: list[dict[str, Any]], name: str) -> float:
+def worst_false_positive_rate(rows: list[dict[str, Any]], name: str) -> Figure:
     """Highest rate over the probes that reach this judge when it rewards: content-free ones are refused before it."""
     rates = [
-        row["false_positive_rate"]
+        Figure(row["false_positive_rate"], row["n"])
         for row in rows
         if row["judge"] == name and row["subject"] == "all" and not is_content_free(row["probe"])
     ]
-    return max(rates, default=float("nan"))
+    return max(rates, default=Figure(float("nan"), 0))

@@ -59,8 +59,10 @@ def train(
 ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", dict[str, list]]:
     """Train tokenizer and model on `table`; return both and the TRAINING columns."""
     from workflow_scripts.models.loading import encode_answer, encode_chat
-    from workflow_scripts.models.sft import fit
+    from workflow_scripts.models.sft import BETAS, Schedule, fit
     from workflow_scripts.models.tokenizer import require_single_tokens, train_tokenizer
+    from workflow_scripts.rl.backends.single import Single
+    from workflow_scripts.rl.settings import UpdateSettings
 
     architecture, objective = source["architecture"], source["objective"]
     prompts, completions = texts(table, objective, source["template"])
@@ -74,7 +76,9 @@ def train(
     model = build_model(architecture, tokenizer, seed)
     training = dict(source["training"])
     training["warmup"] = round(training["warmup"] * training["steps"])  # the config gives a share of the steps
-    return model, tokenizer, fit(model, examples, **training, seed=seed, stage=stage)
+    update = UpdateSettings(1, training["lr"], betas=BETAS, weight_decay=training.pop("weight_decay"))
+    backend = Single(model, update, share_prompts=False)
+    return model, tokenizer, fit(backend, examples, Schedule(**training, seed=seed), stage)
 
 
 def prepare(stage: Stage, source: dict[str, Any], seed: int) -> None:

@@ -4,175 +4,162 @@ A verdict is one bit per example. A network that starts from nothing learns what
 far sooner when it also predicts the prompt, in which question, answer and reference follow each other: the part that
 pre-training plays for a large model.
 
-One loop trains the base policy, the teacher, the judge base and the distilled judge. It is deterministic on CPU (same
-examples, settings and seed: same weights to the bit) and resumes exactly from its checkpoint: the order of examples is
-a function of seed and epoch, and nothing else is random.
+One loop trains the base policy, the teacher, the judge base and the distilled judge, on the backends of the RL trainer:
+one process, or ZeRO over several ranks, with the same update up to rounding. It is deterministic on CPU (same examples,
+settings and seed: same weights to the bit) and resumes exactly from its checkpoint: the order of examples is a function
+of seed and epoch, and nothing else is random.
 """
 
-import math
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
+import torch
+
+from workflow_scripts.artifacts import StageError
+from workflow_scripts.ranks import Ranks
+from workflow_scripts.rl.backends import Backend
+from workflow_scripts.rl.batch import for_ranks, micro_batches
+from workflow_scripts.rl.checkpoint import load_checkpoint, save_checkpoint
+from workflow_scripts.rl.schedule import learning_rate
 
 Example = tuple[list[int], list[int]]  # prompt tokens, completion tokens (end token included)
 
+BETAS = (0.9, 0.95)  # of AdamW; the reward paper's OpenRLHF has the same default
+MIN_LR_RATIO = 0.1  # of a cosine schedule; likewise
 POOL = 16  # batches that are drawn together and sorted by length, so that little is spent on padding
-CHECKPOINT_SECONDS = 20.0
+CHECKPOINT_SECONDS = 20.0  # at least, between two checkpoints
+CHECKPOINT_SHARE = 0.05  # of the time, at most, spent on writing them
 COLUMNS = ("step", "loss", "grad_norm", "lr", "tokens")
 
 
-def learning_rate(step: int, *, steps: int, lr: float, warmup: int) -> float:
-    """Return the rate of 0-based `step`: linear warm-up, then a half cosine down to a tenth of `lr`."""
-    if step < warmup:
-        return lr * (step + 1) / warmup
-    progress = (step - warmup) / max(1, steps - warmup)
-    return lr * (0.1 + 0.45 * (1 + math.cos(math.pi * progress)))
+@dataclass(frozen=True)
+class Schedule:
+    """How a fit goes: `steps` updates of `batch` examples, rate `lr` after `warmup` updates, then a cosine."""
+
+    steps: int
+    batch: int
+    lr: float
+    warmup: int
+    seed: int
+    prompt_weight: float = 0.0
+    micro_batch_tokens: int = 16384
+
+    def rate(self, step: int) -> float:
+        """Learning rate of update `step`, from 1."""
+        shape = {"warmup": self.warmup, "schedule": "cosine", "min_lr_ratio": MIN_LR_RATIO}
+        return learning_rate(step, self.steps, lr=self.lr, **shape)
 
 
-def schedule(lengths: list[int], *, steps: int, batch: int, seed: int) -> list[list[int]]:
+def batches(lengths: list[int], *, steps: int, batch: int, seed: int) -> list[list[int]]:
     """Return the example indices of every step: shuffled epochs, batches of similar lengths in random order."""
-    import torch
-
     generator = torch.Generator().manual_seed(seed)
-    batches: list[list[int]] = []
-    while len(batches) < steps:
+    found: list[list[int]] = []
+    while len(found) < steps:
         order = torch.randperm(len(lengths), generator=generator).tolist()
         epoch: list[list[int]] = []
         for start in range(0, len(order), batch * POOL):
             pool = sorted(order[start : start + batch * POOL], key=lambda index: (lengths[index], index))
             chunks = [pool[i : i + batch] for i in range(0, len(pool), batch)]
             epoch.extend(chunks[i] for i in torch.randperm(len(chunks), generator=generator).tolist())
-        batches.extend(epoch)
-    return batches[:steps]
+        found.extend(epoch)
+    return found[:steps]
 
 
-def collate(examples: list[Example]) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Return tokens (B, T) int64, padded on the right with 0, and the mask (B, T) bool of completion tokens.
+@dataclass(frozen=True)
+class Collated:
+    """B examples as a backend reads them: contexts, and the (B, T) tokens to predict after them, padded on the right.
 
-    Under causal attention padding on the right is seen by no real token, so no attention mask is needed.
+    `mask` (B, T) is True where a row has a token, `is_prompt` (B, T) where that token belongs to the prompt.
     """
-    import torch
 
-    width = max(len(prompt) + len(completion) for prompt, completion in examples)
-    tokens = torch.zeros(len(examples), width, dtype=torch.long)
-    mask = torch.zeros(len(examples), width, dtype=torch.bool)
-    for row, (prompt, completion) in enumerate(examples):
-        end = len(prompt) + len(completion)
-        tokens[row, :end] = torch.tensor(prompt + completion)
-        mask[row, len(prompt) : end] = True
-    return tokens, mask
+    contexts: list[list[int]]
+    tokens: torch.Tensor
+    mask: torch.Tensor
+    is_prompt: torch.Tensor
 
 
-def completion_logits(
-    model: "PreTrainedModel", tokens: "torch.Tensor", mask: "torch.Tensor"
-) -> tuple["torch.Tensor", "torch.Tensor"]:
-    """Return fp32 logits (N, V) and targets (N,) of the masked tokens; the head is applied to nothing else."""
-    hidden = model.model(input_ids=tokens, use_cache=False).last_hidden_state
-    return model.lm_head(hidden[:, :-1][mask[:, 1:]]).float(), tokens[:, 1:][mask[:, 1:]]
+def collate(examples: list[Example], with_prompt: bool) -> Collated:
+    """With the prompt, all but its first token is predicted as well."""
+    starts = [1 if with_prompt else len(prompt) for prompt, _ in examples]
+    rows = [(prompt + completion)[start:] for start, (prompt, completion) in zip(starts, examples, strict=True)]
+    on_prompt = [len(prompt) - start for start, (prompt, _) in zip(starts, examples, strict=True)]
+    places = torch.arange(max(map(len, rows)))
+    return Collated(
+        [prompt[:start] for start, (prompt, _) in zip(starts, examples, strict=True)],
+        torch.tensor([row + [0] * (len(places) - len(row)) for row in rows]),
+        places < torch.tensor([[len(row)] for row in rows]),
+        places < torch.tensor([[count] for count in on_prompt]),
+    )
 
 
-def prompt_mask(examples: list[Example]) -> "torch.Tensor":
-    """Return the mask (B, T) bool of the prompt tokens in what `collate` makes of the examples."""
-    import torch
+def fit(backend: Backend, examples: list[Example], schedule: Schedule, stage: Any = None) -> dict[str, list]:
+    """Train the backend's model and return the columns of a TRAINING table, one row per step.
 
-    width = max(len(prompt) + len(completion) for prompt, completion in examples)
-    return torch.arange(width) < torch.tensor([[len(prompt)] for prompt, _ in examples])
-
-
-def fit(
-    model: "PreTrainedModel",
-    examples: list[Example],
-    *,
-    steps: int,
-    batch: int,
-    lr: float,
-    warmup: int,
-    weight_decay: float,
-    seed: int,
-    prompt_weight: float = 0.0,
-    stage: Any = None,
-) -> dict[str, list]:
-    """Train `model` in place for `steps` batches and return the columns of a TRAINING table, one row per step.
-
-    The loss is the cross-entropy of the completion's tokens plus `prompt_weight` times that of the prompt's; the table
-    holds the first part. AdamW (0.9, 0.95), gradient norm clipped at 1. With a stage, progress is shown and a
-    checkpoint is kept in `stage.checkpoints`, from which an interrupted run goes on bit for bit. ValueError if there
-    are no examples.
+    The loss is the mean cross-entropy of the completions' tokens plus `prompt_weight` times that of the prompts'; the
+    table holds the first part. With a stage, progress is shown and a checkpoint is kept in `stage.checkpoints`, from
+    which an interrupted run goes on bit for bit; its ranks share the work. ValueError if there are no examples.
     """
-    import torch
-
     if not examples:
         raise ValueError("there is nothing to train on: no examples")
-    decayed = [p for p in model.parameters() if p.dim() >= 2]
-    others = [p for p in model.parameters() if p.dim() < 2]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95))
-    batches = schedule([len(p) + len(c) for p, c in examples], steps=steps, batch=batch, seed=seed)
-    rows: dict[str, list] = {column: [] for column in COLUMNS}
-    checkpoint = stage.checkpoints / "sft.pt" if stage is not None else None
-    start = _restore(checkpoint, model, optimizer, rows) if checkpoint is not None else 0
-    saved = time.monotonic()
-    model.train()
-    for step in range(start, steps):
-        rate = learning_rate(step, steps=steps, lr=lr, warmup=warmup)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss, norm, tokens = _update(model, optimizer, [examples[index] for index in batches[step]], prompt_weight)
-        for column, value in zip(COLUMNS, (step + 1, loss, norm, rate, tokens), strict=True):
+    ranks = stage.ranks if stage is not None else Ranks()
+    lengths = [len(prompt) + len(completion) for prompt, completion in examples]
+    order = batches(lengths, steps=schedule.steps, batch=schedule.batch, seed=schedule.seed)
+    state = load_checkpoint(stage.checkpoints, backend) if stage is not None else None
+    rows: dict[str, list] = state["rows"] if state else {column: [] for column in COLUMNS}
+    clock = _CheckpointClock()
+    for step in range(len(rows["step"]) + 1, schedule.steps + 1):
+        chosen = [examples[index] for index in order[step - 1]]
+        loss, norm = _update(backend, chosen, schedule, schedule.rate(step), ranks)
+        tokens = sum(len(completion) for _, completion in chosen) + (rows["tokens"] or [0])[-1]
+        for column, value in zip(COLUMNS, (step, loss, norm, schedule.rate(step), tokens), strict=True):
             rows[column].append(value)
         if stage is None:
             continue
-        stage.progress(step + 1, steps, loss=loss)
+        stage.progress(step, schedule.steps, loss=loss)
         late = stage.deadline is not None and time.monotonic() > stage.deadline
-        if late or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, model, optimizer, rows)
-            saved = time.monotonic()
+        late, due = ranks.share((late, late or clock.due()))
+        if due:
+            save_checkpoint(stage.checkpoints, step, backend, {"rows": rows}, ranks.first)
+            clock.saved()
         if late:
-            from workflow_scripts.artifacts import StageError
-
-            raise StageError(f"time budget spent after {step + 1} of {steps} training steps; run again to go on")
-    model.eval()
+            raise StageError(f"time budget spent after {step} of {schedule.steps} training steps; run again to go on")
+    backend.refresh()
     return rows
 
 
 def _update(
-    model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", examples: list[Example], prompt_weight: float
-) -> tuple[float, float, int]:
-    import torch
-
-    tokens, completion = collate(examples)
-    prompt = prompt_mask(examples) if prompt_weight else torch.zeros_like(completion)
-    logits, targets = completion_logits(model, tokens, completion | prompt)
-    losses = torch.nn.functional.cross_entropy(logits, targets, reduction="none")
-    is_prompt = prompt[:, 1:][(completion | prompt)[:, 1:]]
-    loss = losses[~is_prompt].mean()
-    total = loss + prompt_weight * losses[is_prompt].mean() if prompt_weight else loss
-    optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    return loss.item(), norm.item(), int((~is_prompt).sum())
-
-
-def _save(path: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", rows: dict[str, list]) -> None:
-    import torch
-
-    temporary = path.with_suffix(".tmp")
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "rows": rows}, temporary)
-    temporary.replace(path)
+    backend: Backend, examples: list[Example], schedule: Schedule, rate: float, ranks: Ranks
+) -> tuple[float, float]:
+    """(loss on the completions, gradient norm) of one update; every term is divided by its count in the whole batch."""
+    with_prompt = schedule.prompt_weight > 0
+    completed = sum(len(completion) for _, completion in examples)
+    prompted = max(1, sum(len(prompt) - 1 for prompt, _ in examples))
+    sizes = [len(prompt) + len(completion) for prompt, completion in examples]
+    dealt = for_ranks([sorted(rows) for rows in micro_batches(sizes, schedule.micro_batch_tokens)], ranks.world)
+    total = 0.0
+    for rows in dealt[ranks.rank]:
+        part = collate([examples[row] for row in rows or [0]], with_prompt)
+        log_probs, _ = backend.forward(part.contexts, part.tokens, part.mask)
+        is_prompt = part.is_prompt.to(log_probs.device)
+        loss = -log_probs.masked_fill(is_prompt, 0.0).sum() / completed  # already zero on padding
+        on_prompt = -log_probs.masked_fill(~is_prompt, 0.0).sum() / prompted
+        counts = float(bool(rows))  # an empty micro-batch keeps pace with the other ranks and counts for nothing
+        backend.backward(counts * (loss + schedule.prompt_weight * on_prompt))
+        total += counts * float(loss.detach())
+    return sum(ranks.gather(total)), backend.step(rate)
 
 
-def _restore(path: Path, model: "PreTrainedModel", optimizer: "torch.optim.Optimizer", rows: dict[str, list]) -> int:
-    import torch
+class _CheckpointClock:
+    """Says when a checkpoint is due: small models are saved often, and large ones do not spend their time on it."""
 
-    if not path.is_file():
-        return 0
-    state = torch.load(path, weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    rows.update(state["rows"])
-    return len(rows["step"])
+    def __init__(self) -> None:
+        self._last, self._asked, self._wait = time.monotonic(), 0.0, CHECKPOINT_SECONDS
+
+    def due(self) -> bool:
+        self._asked = time.monotonic()
+        return self._asked - self._last > self._wait
+
+    def saved(self) -> None:
+        self._last = time.monotonic()
+        self._wait = max(CHECKPOINT_SECONDS, (self._last - self._asked) / CHECKPOINT_SHARE)

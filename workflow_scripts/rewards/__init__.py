@@ -40,12 +40,14 @@ class RewardBatch:
 class RewardResult:
     """`values` (B,) float32: what the policy is trained on. `verdicts` (B,) bool: counted as right.
 
-    `p_yes` (B,) float32: the normalised P(YES) of a judge, or the value of any other reward.
+    `p_yes` (B,) float32: the normalised P(YES) of a judge, or the value of any other reward. `failed` (B,) bool: where
+    a rule timed out or failed, which is no verdict on the response; None from any other reward.
     """
 
     values: np.ndarray
     verdicts: np.ndarray
     p_yes: np.ndarray
+    failed: np.ndarray | None = None
 
 
 Reward = Callable[[RewardBatch], RewardResult]

@@ -1,9 +1,10 @@
 """Adversarial negatives for the distillation: strings that answer nothing, labelled NO (idea of 2507.08794, section 5).
 
-Half are content-free strings, half first lines of other solutions. The probes of the audit never enter: a judge that
+Half are content-free strings, half first sentences of solutions. The probes of the audit never enter: a judge that
 had seen them would pass the audit by heart.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,12 @@ def adversarial_negatives(
 ) -> list[tuple[str, str, str]]:
     """`number` triples (question, string, reference) whose right label is NO, drawn with `rng`.
 
-    `rows` are training labels (prompt and reference are used), `openers` first lines of solutions. A string that a rule
-    finds right for the reference it was dealt is dropped, and so is any probe.
+    `rows` are training labels (prompt and reference are used), `openers` first lines of solutions, of which the
+    first sentence is taken. A string that a rule finds right for the reference it was dealt is dropped, and so is any
+    probe, whether it was a line or is what a line was cut to.
     """
     fillers = [text for text in FILLERS if not is_probe(text)]
-    lines = [text for text in openers if not is_probe(text)] or fillers
+    lines = [text for text in map(first_sentence, openers) if not is_probe(text)] or fillers
     negatives = []
     for index in range(number if rows else 0):
         row = rows[rng.integers(len(rows))]
@@ -59,6 +61,11 @@ def adversarial_negatives(
         if not _answers(text, row["reference"]):
             negatives.append((row["prompt"], text, row["reference"]))
     return negatives
+
+
+def first_sentence(line: str) -> str:
+    """A line up to the end of its first sentence: a full stop, colon, question or exclamation mark before a blank."""
+    return re.split(r"(?<=[.:!?])\s|(?<=[。！？：])", line.strip(), maxsplit=1)[0].strip()
 
 
 def _answers(text: str, reference: str) -> bool:

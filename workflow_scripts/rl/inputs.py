@@ -47,7 +47,7 @@ def _validator(stage: Stage, settings: Settings, tokenizer: Any) -> Validator | 
     if settings.validation is None:
         return None
     split, role = settings.validation.split, "validation" if "validation" in stage.inputs else "data"
-    graders = read_monitors(stage, split, role)
+    graders = read_monitors(stage, split, role, grading=settings.validation.grading)
     return Validator(
         read_questions(stage, split, tokenizer, role),
         settings.validation,
@@ -65,14 +65,18 @@ def read_questions(stage: Stage, split: str, tokenizer: Any, role: str = "data")
     return Questions(table.to_pydict(), tokenizer, stage.config["template"])
 
 
-def read_monitors(stage: Stage, split: str, role: str = "data") -> dict[str, Reward]:
-    """Graders of a split that are measured and never trained on: those that the config names, by name."""
+def read_monitors(stage: Stage, split: str, role: str = "data", *, grading: str | None = None) -> dict[str, Reward]:
+    """Graders of a split that are measured and never trained on: those that the config names, by name.
+
+    `grading`: how the rule reads the answers of the split (math or text); None: as those of the training data.
+    """
 
     def read(asked: str, file: str, schema: pa.Schema) -> pa.Table:
         return stage.read(role if asked == "data" else asked, file, schema)
 
     view = SimpleNamespace(config={**stage.config, "split": split}, read=read, path=stage.path)
-    settings = {"rule": {"kind": "rule", "rule": "verify"}, "truth": {"kind": "truth"}}
+    rule = {"kind": "rule", "rule": "verify"} | ({"grading": grading} if grading else {})
+    settings = {"rule": rule, "truth": {"kind": "truth"}}
     return {name: make_reward(settings[name], view) for name in stage.config["monitors"]}
 
 

@@ -1,6 +1,7 @@
 """What is measured of a rollout batch before the update: entropy in its variants, and the covariance profile."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -66,3 +67,16 @@ def group_covariance(
     size = torch.bincount(index)
     centred = [x - (torch.bincount(index, weights=x) / size)[index] for x in (log_prob, advantage)]
     return torch.bincount(index, weights=centred[0] * centred[1]) / size
+
+
+def repetition(tokens: torch.Tensor, mask: torch.Tensor, prompts: Sequence[Sequence[int]]) -> float:
+    """Share of the distinct prompts to which the response given to most of them was given; 0 for fewer than two.
+
+    `tokens`, `mask` (B, T) and `prompts` (B lists of ids). Equal samples of one prompt count once: a sure policy
+    repeats itself on a question, a hacking one across questions.
+    """
+    asked: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
+    for prompt, row, inside in zip(prompts, tokens, mask, strict=True):
+        asked.setdefault(tuple(row[inside].tolist()), set()).add(tuple(prompt))
+    count = len({tuple(prompt) for prompt in prompts})
+    return max(map(len, asked.values())) / count if count > 1 else 0.0

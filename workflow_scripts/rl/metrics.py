@@ -4,9 +4,24 @@ from typing import Any
 
 import numpy as np
 
+from workflow_scripts.rewards import RewardResult
 from workflow_scripts.rl.batch import Rollouts
-from workflow_scripts.rl.measures import covariance_profile, group_covariance, response_entropy, token_entropy
+from workflow_scripts.rl.measures import (
+    covariance_profile,
+    group_covariance,
+    repetition,
+    response_entropy,
+    token_entropy,
+)
 from workflow_scripts.rl.update import UpdateReport
+
+MONITORED = ("truth", "rule", "rule_failed")
+
+
+def rule_failures(results: list[RewardResult]) -> dict[str, np.ndarray]:
+    """`rule_failed` (B,) bool: the responses on which any rule among the rewards failed; nothing without a rule."""
+    failed = [result.failed for result in results if result.failed is not None]
+    return {"rule_failed": np.any(failed, axis=0)} if failed else {}
 
 
 def rollout_figures(everything: Rollouts, kept: Rollouts, monitored: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -16,12 +31,13 @@ def rollout_figures(everything: Rollouts, kept: Rollouts, monitored: dict[str, n
     return {
         "reward": float(everything.rewards.mean()),
         "verdict": float(everything.verdicts.double().mean()),
-        **{name: float(monitored[name].mean()) if name in monitored else None for name in ("truth", "rule")},
+        **{name: float(monitored[name].mean()) if name in monitored else None for name in MONITORED},
         "entropy": response_entropy(kept.entropy, kept.mask),
         "entropy_all": response_entropy(everything.entropy, mask),
         "entropy_token": token_entropy(everything.entropy, mask),
         "length": float(mask.sum(dim=-1).double().mean()),
         "truncated": float(everything.truncated.double().mean()),
+        "repetition": repetition(everything.tokens, everything.mask, everything.prompts),
         "groups": groups,
         "groups_kept": groups_kept,
         "kl_ref": _kl_to_reference(kept),

@@ -70,6 +70,7 @@ class ValidationSettings:
     every: int
     questions: int
     samples: int = 1
+    grading: str = "math"  # how the rule reads the answers of the split
 
 
 @dataclass(frozen=True)

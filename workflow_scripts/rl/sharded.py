@@ -43,9 +43,8 @@ def sharded_reward(reward: Reward, ranks: Ranks) -> Reward:
         part = ranks.part(len(batch.responses))
         columns = {item.name: getattr(batch, item.name)[part.start : part.stop] for item in fields(batch)}
         results = ranks.gather(reward(RewardBatch(**columns)))
-        return RewardResult(
-            *(np.concatenate([getattr(result, item.name) for result in results]) for item in fields(RewardResult))
-        )
+        columns = ([getattr(result, item.name) for result in results] for item in fields(RewardResult))
+        return RewardResult(*(None if column[0] is None else np.concatenate(column) for column in columns))
 
     return judge
 

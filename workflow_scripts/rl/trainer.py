@@ -20,12 +20,14 @@ from workflow_scripts.generation import make_engine
 from workflow_scripts.models.loading import existing_vocabulary
 from workflow_scripts.rewards import Reward
 from workflow_scripts.rewards.normalize import z_score
+from workflow_scripts.rewards.verdict import failure_warning
 from workflow_scripts.rl.advantages import compute_advantages
 from workflow_scripts.rl.backends import make_backend
 from workflow_scripts.rl.batch import Rollouts, mixed_groups
 from workflow_scripts.rl.checkpoint import load_checkpoint, load_shards, save_checkpoint, save_shard
+from workflow_scripts.rl.hacking import MEANINGS, warning_signs
 from workflow_scripts.rl.measures import response_entropy
-from workflow_scripts.rl.metrics import rollout_figures, update_figures
+from workflow_scripts.rl.metrics import rollout_figures, rule_failures, update_figures
 from workflow_scripts.rl.policy import Policy, all_log_probs
 from workflow_scripts.rl.rollout import Questions, before_update, rollout_rows, sample
 from workflow_scripts.rl.sampler import PromptSampler
@@ -116,6 +118,7 @@ class Trainer:
             self.events.add("train", row)
             if self.validator and self.validator.due(step, self.settings.steps):
                 self._validate(step)
+            self._watch(step)
             tokens += count
             now = time.monotonic()
             self._report(step, row, (now - started) / (step - done), tokens / (now - started))
@@ -134,6 +137,7 @@ class Trainer:
         """The METRICS row of `step` and the number of generated tokens."""
         first = self.batches
         everything, monitored = self._collect(step)
+        self._watch_rules(monitored, step)
         kept = self._with_advantages(self._kept(everything))
         row = {"step": step, "batches": self.batches - first, **rollout_figures(everything, kept, monitored)}
         coefficient = self._entropy_coefficient(row["entropy_all"])
@@ -143,6 +147,13 @@ class Trainer:
         row |= update_figures(reports, self.updater.learning_rate(step * self.settings.update.minibatches))
         row |= {"entropy_coef": coefficient, "entropy_change": self._entropy_change(everything, row["entropy_all"])}
         return row, int(everything.mask.sum())
+
+    def _watch_rules(self, monitored: dict[str, np.ndarray], step: int) -> None:
+        """A line in the log where rules fail often, the end where too often (`rewards.verdict`)."""
+        failed = monitored.get("rule_failed")
+        warning = None if failed is None else failure_warning(failed, f"step {step}")
+        if warning:
+            self.stage.log(f"warning: {warning}")
 
     def _collect(self, step: int) -> tuple[Rollouts, dict[str, np.ndarray]]:
         """Rollouts with raw rewards, and the monitors' verdicts: one batch, or as many as give enough mixed groups."""
@@ -160,7 +171,7 @@ class Trainer:
                     f"step {step}: {found} of {rollout.prompts} groups with mixed verdicts after {attempt} batches: "
                     f"the questions are too easy or too hard; raise rollout.max_batches, or leave it at 1"
                 )
-        return Rollouts.concat(parts), {name: np.concatenate([one[name] for one in verdicts]) for name in self.monitors}
+        return Rollouts.concat(parts), {name: np.concatenate([one[name] for one in verdicts]) for name in verdicts[0]}
 
     def _rollouts(self, step: int, number: int) -> tuple[Rollouts, dict[str, np.ndarray]]:
         """Batch `number`: sampled, judged, not yet shaped."""
@@ -187,7 +198,9 @@ class Trainer:
         with self._timed("reward"):
             result = self.reward(batch)
         with self._timed("monitoring"):
-            monitored = {name: monitor(batch).verdicts for name, monitor in self.monitors.items()}
+            watched = {name: monitor(batch) for name, monitor in self.monitors.items()}
+        monitored = {name: found.verdicts for name, found in watched.items()}
+        monitored |= rule_failures([result, *watched.values()])
         if step in self.keep_steps:
             rows = rollout_rows(step, sampled, self.questions, result, first_group=(number - 1) * rollout.prompts)
             self._keep(rows, self._unsaved)
@@ -276,6 +289,16 @@ class Trainer:
             f"validation after step {step}: accuracy {total['accuracy']:.3f} rule {total['rule']:.3f} "
             f"entropy {total['entropy']:.3f}"
         )
+
+    def _watch(self, step: int) -> None:
+        """Put signs of reward hacking into the step's row; what was not seen in the step before is logged."""
+        metrics = self.history.metrics
+        signs = warning_signs(metrics, self.history.validation)
+        before = metrics[-2]["warning"].split(",") if len(metrics) > 1 else []
+        for sign in signs:
+            if sign not in before:
+                self.stage.log(f"warning: step {step}: sign of reward hacking ({sign}): {MEANINGS[sign]}")
+        metrics[-1]["warning"] = ",".join(signs)
 
     def _report(self, step: int, row: dict[str, Any], seconds: float, tokens_per_second: float) -> None:
         figures = {

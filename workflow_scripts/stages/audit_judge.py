@@ -1,73 +1,127 @@
-"""Audit the judge before any arm trains on it: agreement, calibration, probes, and the gate.
+"""Audit the judge before any arm trains on it: agreement, votes, calibration, probes, and the gate.
 
 All on the audit split of the exploration rollouts, malformed answers included: questions that neither the teacher's own
 training nor the distillation has seen. Ground truth is used where the data set has it, to measure and for nothing else.
 The stage succeeds whether or not the gate opens: the report shows the figures, the arms refuse a judge that failed.
+Under several ranks each judges its part of the answers.
 """
 
+from pathlib import Path
 from typing import Any
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 
+MODELS = {"teacher": "teacher", "base": "judge_base", "distilled": "judge"}  # name in the tables -> input
+SHELF = "shelf:"  # prefix of the models that are compared as they are, off the shelf
+
 
 def build(stage: Stage) -> None:
-    from workflow_scripts.artifacts.schemas import AUDIT, LABELS, PROBES, RELIABILITY
-    from workflow_scripts.evaluation.audit import agreement_rows, gate_rows, reliability_rows, uncertainty_rows
+    from workflow_scripts.artifacts.schemas import AUDIT, GATE, LABELS, PROBES, RELIABILITY, VOTES, WORDING
+    from workflow_scripts.evaluation.audit import agreement_rows, reliability_rows, uncertainty_rows, vote_rows
+    from workflow_scripts.evaluation.gate import gate_figures, gate_rows, missed
     from workflow_scripts.evaluation.probing import probe_rows, worst_false_positive_rate
+    from workflow_scripts.evaluation.raters import rate
+    from workflow_scripts.evaluation.wording import chosen_rows, worst_wording
 
     labels = stage.read("labels", "labels.parquet", LABELS).to_pylist()
     rows = [row for row in labels if row["split"] == "audit"]
     if not rows:
         raise StageError("labels.parquet: the audit split is empty")
-    judges = load_judges(stage)
-    items = collect(stage, rows, labels, judges)
-    references = ("teacher", *(name for name in ("majority", "truth") if name in items.verdicts))
+    truths = read_truths(stage)
     questions = list({row["question_id"]: row for row in rows}.values())
-    probes = [row for name, judge in judges.items() for row in probe_rows(name, judge, questions)]
-    audit = agreement_rows(items, references) + uncertainty_rows(items, "teacher")
-    worst = worst_false_positive_rate(probes, "distilled")
-    audit += gate_rows(audit, worst, len(questions), stage.config["gate"])
+    reworded = chosen_rows(rows, stage.config["wording_answers"], stage.config["seed"])
+    scores, probes, wording = {}, [], []
+    for name, judge in judges(stage):  # one at a time: the largest may fill a machine
+        scores[name] = rate(judge, rows, stage.ranks)
+        if name == "second":
+            continue
+        probes += probe_rows(name, judge, questions, stage.ranks)
+        wording += reworded_rows(stage, name, judge, reworded, truths)
+    items = collect(stage, rows, labels, scores, truths)
+    audit = agreement_rows(items) + uncertainty_rows(items, "teacher")
+    worst = worst_false_positive_rate(probes, "distilled"), worst_wording(wording, "distilled")
+    gate = gate_rows(gate_figures(audit, *worst), stage.config["gate"])
+    stage.log(f"gate: {missed(gate) or 'passed'}")
     _write(stage, "audit.parquet", audit, AUDIT)
+    _write(stage, "votes.parquet", vote_rows(items, [row["votes"] for row in rows]), VOTES)
     _write(stage, "probes.parquet", probes, PROBES)
-    _write(stage, "reliability.parquet", reliability_rows(items, references[-1]), RELIABILITY)
-    stage.account(rollouts=sum(row["count"] for row in rows), distinct=len(rows), questions=len(questions))
+    _write(stage, "wording.parquet", wording, WORDING)
+    _write(stage, "reliability.parquet", reliability_rows(items), RELIABILITY)
+    _write(stage, "gate.parquet", gate, GATE)
+    stage.account(
+        rollouts=sum(row["count"] for row in rows),
+        distinct=len(rows),
+        questions=len(questions),
+        reworded=len(reworded),
+        rated_by_second=int(items.rated.sum()) if items.rated is not None else 0,
+    )
 
 
-def load_judges(stage: Stage) -> dict[str, Any]:
-    """Teacher, judge before and judge after distillation, under the judge's template."""
-    from workflow_scripts.rewards.judge import Judge
+def judges(stage: Stage) -> Any:
+    """(name, judge) of all models that rate: teacher, judge before and after distillation, those off the shelf.
 
-    roles = {"teacher": "teacher", "base": "judge_base", "distilled": "judge"}
-    settings = (stage.config["template"], stage.config.get("batch", 256))
-    return {name: Judge.load(stage.path(role, "model"), *settings) for name, role in roles.items()}
+    The teacher's labels are those of the label table; it is here for the probes, under the judge's template.
+    """
+    from workflow_scripts.rewards.judge import load_judge
+
+    config = stage.config
+    own = {name: {"template": config["template"], "judging": config["judging"][name]} for name in MODELS}
+    roles = {name: (role, own[name]) for name, role in MODELS.items()}
+    roles |= {f"{SHELF}{name}": (f"compare:{name}", other) for name, other in config["compare"].items()}
+    if "second" in stage.inputs:
+        roles["second"] = ("second", config["second_rater"])
+    for name, (role, settings) in roles.items():
+        with load_judge(stage, role, settings) as judge:
+            yield name, judge
 
 
-def collect(stage: Stage, rows: list[dict], labels: list[dict], judges: dict[str, Any]) -> Any:
+def reworded_rows(stage: Stage, name: str, judge: Any, rows: list[dict], truths: dict[str, str] | None) -> list[dict]:
+    """WORDING rows of one judge; a generator that knows its forms restates each answer in another one."""
+    from workflow_scripts.data.nano_world.restated import in_another_form
+    from workflow_scripts.evaluation.raters import rate
+    from workflow_scripts.evaluation.wording import wording_rows
+
+    forms = [in_another_form(row["answer"], truths[row["question_id"]]) for row in rows] if truths else None
+    return wording_rows(name, lambda reworded: rate(judge, reworded, stage.ranks), rows, forms)
+
+
+def collect(stage: Stage, rows: list[dict], labels: list[dict], scores: dict, truths: dict[str, str] | None) -> Any:
     """Verdicts of everybody on the audit rows; the teacher's are its labels, majority its sampled votes."""
     import numpy as np
 
     from workflow_scripts.evaluation.audit import Items
-    from workflow_scripts.evaluation.grading import grade_by_rule
-    from workflow_scripts.rewards.judge import judge_answers
+    from workflow_scripts.evaluation.grading import grade_by_rule, grade_by_truth
     from workflow_scripts.rewards.votes import majority
 
-    questions, answers, references = ([row[name] for row in rows] for name in ("prompt", "answer", "reference"))
+    answers, references = ([row[name] for row in rows] for name in ("answer", "reference"))
     verdicts = {"teacher": np.array([row["verdict"] for row in rows])}
     p_yes = {"teacher": np.array([row["p_yes"] for row in rows], dtype=np.float64)}
-    for name in ("base", "distilled"):
-        scores = judge_answers(judges[name], questions, answers, references)
-        verdicts[name], p_yes[name] = scores.verdicts, scores.p_yes
+    for name, found in scores.items():
+        if name != "teacher":
+            verdicts[name], p_yes[name] = found.verdicts, found.p_yes
     verdicts["constant"] = np.full(len(rows), commonest_verdict(labels))
     verdicts["string"] = np.array([a == r.strip() for a, r in zip(answers, references, strict=True)])
-    verdicts["contains"] = np.array(grade_by_rule(answers, references, "contains"))
-    verdicts["rule"] = np.array(grade_by_rule(answers, references, "verify"))
+    grading = stage.config.get("grading", "math")
+    verdicts["contains"] = np.array(grade_by_rule(answers, references, "contains", grading))
+    verdicts["rule"] = np.array(grade_by_rule(answers, references, "verify", grading))
     if all(row["votes"] for row in rows):
         verdicts["majority"] = np.array([majority(row["votes"]) for row in rows])
-    truth = true_verdicts(stage, rows)
-    if truth is not None:
-        verdicts["truth"] = np.array(truth)
+    if truths is not None:
+        verdicts["truth"] = np.array(grade_by_truth(answers, [truths[row["question_id"]] for row in rows]))
+    rated = imported(stage, rows, verdicts)
     weights = np.array([row["count"] for row in rows], dtype=np.float64)
-    return Items(np.array([row["subject"] for row in rows]), weights, verdicts, p_yes)
+    return Items(np.array([row["subject"] for row in rows]), weights, verdicts, p_yes, rated)
+
+
+def imported(stage: Stage, rows: list[dict], verdicts: dict) -> Any:
+    """Put a second rater's imported verdicts among the others; which answers it rated, None without such a file."""
+    from workflow_scripts.evaluation.raters import imported_verdicts
+
+    second = stage.config["second_rater"]
+    if not second or second["kind"] != "file":
+        return None
+    verdicts["second"], rated = imported_verdicts(Path(second["path"]), second["sha256"], rows)
+    return rated
 
 
 def commonest_verdict(labels: list[dict]) -> bool:
@@ -76,16 +130,14 @@ def commonest_verdict(labels: list[dict]) -> bool:
     return signed > 0
 
 
-def true_verdicts(stage: Stage, rows: list[dict]) -> list[bool] | None:
-    """Whether each answer means the true one; None for a data set without ground truth."""
+def read_truths(stage: Stage) -> dict[str, str] | None:
+    """The true answer by question, in the generator's notation; None for a data set without ground truth."""
     from workflow_scripts.artifacts.schemas import TRUTH
-    from workflow_scripts.evaluation.grading import grade_by_truth
 
     file = f"{stage.config['split']}.truth.parquet"
     if not stage.has("data", file):
         return None
-    truths = {row["question_id"]: row["answer"] for row in stage.read("data", file, TRUTH).to_pylist()}
-    return grade_by_truth([row["answer"] for row in rows], [truths[row["question_id"]] for row in rows])
+    return {row["question_id"]: row["answer"] for row in stage.read("data", file, TRUTH).to_pylist()}
 
 
 def _write(stage: Stage, file: str, rows: list[dict], schema: Any) -> None:

@@ -1,7 +1,8 @@
 """Distil the teacher into the judge: fine-tune the judge base on the teacher's verdict token (2503.23829, 3.3, step 2).
 
 Only the verdict is learnt, no end token: a judge is read by its first token. Questions of the validation and audit
-splits are never seen. The result is an ordinary Hugging Face directory with a model card.
+splits are never seen. The result is an ordinary Hugging Face directory with a model card. Under several ranks the
+training backend shares the work.
 """
 
 import math
@@ -13,39 +14,60 @@ from workflow_scripts.artifacts import Stage, StageError, run_stage
 def build(stage: Stage) -> None:
     from workflow_scripts.artifacts.schemas import LABELS, OPENERS, TRAINING
     from workflow_scripts.models.loading import save_model
-    from workflow_scripts.models.sft import fit
-    from workflow_scripts.rewards.judge import Judge
+    from workflow_scripts.rewards.card import model_card
+    from workflow_scripts.rewards.judge import load_judge
 
     labels = stage.read("labels", "labels.parquet", LABELS).to_pylist()
     openers = stage.read("labels", "openers.parquet", OPENERS)["line"].to_pylist()
-    settings = stage.config["training"]
-    judge = Judge.load(stage.path("judge_base", "model"), stage.config["template"], stage.config.get("batch", 256))
-    before = validate(judge, labels)
+    judge = load_judge(stage, "judge_base", stage.config)  # in this process, to be trained
+    before = validate(judge, labels, stage)
     triples, verdicts, counts = training_examples(labels, openers, stage.config)
-    if not triples:
+    examples = encode(judge, triples, verdicts)
+    if not examples:
         raise StageError("labels.parquet: the training split is empty, there is nothing to distil")
+    training = distil(judge, examples, stage)
+    after = validate(judge, labels, stage)
+    if stage.ranks.first:
+        save_model(judge.model, judge.tokenizer, stage.out / "model")
+        card = model_card(stage.config, counts | {"steps": len(training["step"])}, before, after)
+        (stage.out / "model" / "README.md").write_text(card, encoding="utf-8")
+    stage.write("training.parquet", training, TRAINING)
+    stage.account(**counts, too_long=len(triples) - len(examples))
+
+
+def encode(judge: Any, triples: list[tuple], verdicts: list[bool]) -> list[tuple[list[int], list[int]]]:
+    """(prompt, verdict token) of each triple that fits what the judge reads."""
     prompts = {triple: judge.encode(*triple) for triple in dict.fromkeys(triples)}
     answer = {True: [judge.tokens.yes[0]], False: [judge.tokens.no[0]]}
-    examples = [(prompts[triple], answer[verdict]) for triple, verdict in zip(triples, verdicts, strict=True)]
+    pairs = zip(triples, verdicts, strict=True)
+    return [(prompts[triple], answer[verdict]) for triple, verdict in pairs if prompts[triple] is not None]
+
+
+def distil(judge: Any, examples: list[tuple[list[int], list[int]]], stage: Stage) -> dict[str, list]:
+    """Train the judge's model; TRAINING columns. Afterwards it holds whole weights, under ZeRO-3 too."""
+    from workflow_scripts.models.sft import BETAS, Schedule, fit
+    from workflow_scripts.rl.backends import make_backend
+    from workflow_scripts.rl.settings import UpdateSettings
+
+    settings = stage.config["training"]
     steps = settings["epochs"] * math.ceil(len(examples) / settings["batch"])
-    training = fit(
-        judge.model,
-        examples,
+    kept = {name: settings[name] for name in ("weight_decay", "micro_batch_tokens", "backend", "precision")}
+    update = UpdateSettings(minibatches=1, lr=settings["lr"], betas=BETAS, **kept)
+    schedule = Schedule(
         steps=steps,
         batch=settings["batch"],
         lr=settings["lr"],
         warmup=round(settings["warmup"] * steps),
-        weight_decay=settings["weight_decay"],
         seed=stage.config["seed"],
-        stage=stage,
+        micro_batch_tokens=settings["micro_batch_tokens"],
     )
-    judge.model.eval()
-    after = validate(judge, labels)
-    save_model(judge.model, judge.tokenizer, stage.out / "model")
-    card = write_card(stage.config, counts | {"steps": steps}, before, after)
-    (stage.out / "model" / "README.md").write_text(card, encoding="utf-8")
-    stage.write("training.parquet", training, TRAINING)
-    stage.account(**counts)
+    try:
+        backend = make_backend(judge.model, update, stage.ranks)
+    except ValueError as error:
+        raise StageError(f"training: {error}") from None
+    training = fit(backend, examples, schedule, stage)
+    judge.engine.model = backend.rollout_model.eval()
+    return training
 
 
 def training_examples(labels: list[dict], openers: list[str], config: dict) -> tuple[list[tuple], list[bool], dict]:
@@ -74,60 +96,26 @@ def training_examples(labels: list[dict], openers: list[str], config: dict) -> t
     return triples, verdicts, counts
 
 
-def validate(judge: Any, labels: list[dict]) -> dict[str, float]:
+def validate(judge: Any, labels: list[dict], stage: Stage) -> dict[str, float]:
     """Agreement with the teacher on the validation questions; empty where there is no validation split."""
-    from workflow_scripts.evaluation.agreement import confusion
-    from workflow_scripts.rewards.judge import judge_answers
+    import numpy as np
+
+    from workflow_scripts.evaluation.agreement import confusion, expected_calibration_error, reliability
+    from workflow_scripts.evaluation.raters import rate
 
     rows = [row for row in labels if row["split"] == "validation"]
     if not rows:
         return {}
-    scores = judge_answers(judge, *([row[name] for row in rows] for name in ("prompt", "answer", "reference")))
-    found = confusion(scores.verdicts, [row["verdict"] for row in rows], [row["count"] for row in rows])
+    scores = rate(judge, rows, stage.ranks)
+    actual, weights = (np.array([row[name] for row in rows]) for name in ("verdict", "count"))
+    found = confusion(scores.verdicts, actual, weights)
     return {
         "rollouts": found.n,
         "accuracy": found.accuracy,
         "balanced accuracy": found.balanced_accuracy,
         "Cohen's kappa": found.kappa,
+        "expected calibration error": expected_calibration_error(reliability(scores.p_yes, actual, weights)),
     }
-
-
-def write_card(config: dict, counts: dict[str, int], before: dict[str, float], after: dict[str, float]) -> str:
-    """Model card in Markdown; the same for the same inputs."""
-    settings = config["training"]
-    rows = "\n".join(f"| {name} | {before[name]:.4g} | {after[name]:.4g} |" for name in after)
-    agreement = f"| figure | before | after |\n|---|---|---|\n{rows}" if rows else "There was no validation split."
-    return f"""# Judge: does an answer mean the same as a reference?
-
-A causal language model that reads a question, the last line of a solution and a reference answer, filled into the
-template `{config["template"]}` as one chat message, and says YES or NO as its first token. The soft reward is
-P(YES) / (P(YES) + P(NO)).
-
-## Data
-
-Distilled from the hard verdicts of a larger teacher on the rollouts of an exploration run, last lines only:
-{counts["train_rollouts"]} training rollouts, {counts["distinct"]} distinct answers. {counts["examples"]} examples
-were drawn in proportion to how often an answer was given, verdicts balanced ({counts["examples_yes"]} YES).
-{counts["adversarial_negatives"]} strings that answer nothing were added and labelled NO; the probes of the audit were
-not among them. No ground truth was used.
-
-## Training
-
-Cross-entropy on the verdict token, AdamW, {counts["steps"]} steps of {settings["batch"]}, learning rate
-{settings["lr"]:g}, weight decay {settings["weight_decay"]:g}, {settings["epochs"]} epoch(s), seed {config["seed"]}.
-
-## Agreement with the teacher on questions held out from training
-
-{agreement}
-
-The audit beside this model measures it against the truth, by subject, and on probes.
-
-## Limits
-
-It repeats its teacher's mistakes. It was trained on answers of one policy in its exploration and can be wrong about
-answers of another kind. A balanced training set shifts P(YES) against the rate at which answers are right. Answers
-without any content are to be refused before it is asked.
-"""
 
 
 def main(argv: list[str] | None = None) -> int:

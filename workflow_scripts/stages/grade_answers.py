@@ -29,14 +29,14 @@ def build(stage: Stage) -> None:
 def _load_teacher(stage: Stage) -> Any:
     if not any("teacher" in settings["graders"] for settings in stage.config["benchmarks"].values()):
         return None
-    from workflow_scripts.rewards.judge import Judge
+    from workflow_scripts.rewards.judge import load_judge
 
-    return Judge.load(stage.path("teacher", "model"), stage.config["template"], stage.config.get("batch", 256))
+    return load_judge(stage, "teacher", stage.config)
 
 
 def _grade(stage: Stage, benchmark: str, settings: dict, rows: list[dict], judge: Any) -> dict[str, list]:
     from workflow_scripts.artifacts.schemas import QUESTIONS
-    from workflow_scripts.evaluation.grading import grade_by_judge, grade_by_rule
+    from workflow_scripts.evaluation.grading import grade_by_judge, grade_by_rule, verdicts_by_rule
 
     graders, split = settings["graders"], settings["split"]
     questions = {row["question_id"]: row for row in _read(stage, benchmark, f"{split}.parquet", QUESTIONS)}
@@ -47,8 +47,13 @@ def _grade(stage: Stage, benchmark: str, settings: dict, rows: list[dict], judge
     columns: dict[str, list] = {name: [row[name] for row in rows] for name in KEYS}
     nulls = [None] * len(rows)
     columns["truth"] = _grade_by_truth(stage, benchmark, split, rows) if "truth" in graders else nulls
-    columns["rule"] = grade_by_rule(responses, references, "verify") if "rule" in graders else nulls
-    columns["contains"] = grade_by_rule(responses, references, "contains") if "contains" in graders else nulls
+    grading = settings.get("grading", "math")
+    columns["rule"], columns["rule_verdict"] = nulls, nulls
+    if "rule" in graders:
+        columns["rule_verdict"] = verdicts_by_rule(responses, references, "verify", grading, stage.log)
+        columns["rule"] = [verdict == "equal" for verdict in columns["rule_verdict"]]
+    by_contains = grade_by_rule(responses, references, "contains", grading) if "contains" in graders else nulls
+    columns["contains"] = by_contains
     columns["teacher"], columns["teacher_p_yes"] = nulls, nulls
     if "teacher" in graders:
         verdicts, p_yes = grade_by_judge(judge, prompts, answers, references)

@@ -10,6 +10,7 @@ from workflow_scripts.artifacts.schemas import (
     COMPARISON,
     DIFFERENCES,
     ENTROPY_AT_EQUAL_ACCURACY,
+    GATE,
     GRADER_ERRORS,
     GRADES,
     LAW,
@@ -21,6 +22,8 @@ from workflow_scripts.artifacts.schemas import (
     QUESTIONS,
     RELIABILITY,
     VALIDATION,
+    VOTES,
+    WORDING,
 )
 
 LAW_TABLES = {"law": LAW, "law_intervals": LAW_INTERVALS, "law_points": LAW_POINTS}
@@ -33,7 +36,14 @@ COMPARISON_TABLES = {
     "entropy_at_equal_accuracy": ENTROPY_AT_EQUAL_ACCURACY,
     "claims": CLAIMS,
 }
-AUDIT_TABLES = {"audit": AUDIT, "probes": PROBES, "reliability": RELIABILITY}
+AUDIT_TABLES = {
+    "audit": AUDIT,
+    "votes": VOTES,
+    "probes": PROBES,
+    "wording": WORDING,
+    "reliability": RELIABILITY,
+    "gate": GATE,
+}
 GRADES_SHOWN = ("truth", "rule", "contains", "teacher", "teacher_p_yes")
 
 

@@ -1,6 +1,6 @@
 """Schema-valid upstream artifacts made from known curves and accuracies, for tests of the analysis stages alone."""
 
-from math import exp
+from math import exp, nan
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,15 @@ from workflow_scripts.artifacts.keys import digest
 from workflow_scripts.artifacts.schemas import (
     ANSWERS,
     AUDIT,
+    GATE,
     GRADES,
     METRICS,
     PROBES,
     QUESTIONS,
     RELIABILITY,
     VALIDATION,
+    VOTES,
+    WORDING,
 )
 from workflow_scripts.artifacts.tables import write_table
 from workflow_scripts.artifacts.workdir import WorkDir
@@ -139,6 +142,7 @@ def metrics(arm: dict, rng: np.random.Generator) -> dict:
         "truth": right,
         "verdict": right,
         "skipped": [False] * STEPS,
+        "warning": ["length,divergence" if arm["reward"] == "rule" and s > 70 else "" for s in steps],
     }
     columns["entropy"][9] = None  # a step whose groups were all filtered
     return columns
@@ -155,7 +159,8 @@ def graded(asked: dict, chance: dict[str, float], rng: np.random.Generator) -> t
             head = ("world", question, subject, 1, sample)
             for name, value in zip(ANSWERS.names, (*head, HOSTILE, "=1+1", 12, False), strict=True):
                 answers[name].append(value)
-            row = (*head, right, rule, rule or (not right and sample == 3), teacher, 0.9 if teacher else 0.1)
+            verdict = "equal" if rule else "different"
+            row = (*head, right, rule, verdict, rule or (not right and sample == 3), teacher, 0.9 if teacher else 0.1)
             for name, value in zip(GRADES.names, row, strict=True):
                 grades[name].append(value)
     return answers, grades
@@ -172,12 +177,23 @@ def audit(seed: int) -> dict:
                     rows.append((judge, versus, subject, metric, value + rng.normal(0, 0.01), 1000))
         if judge in ("teacher", "base", "distilled"):
             edges = np.arange(10) / 10
-            bins += [(judge, e, e + 0.1, e + 0.05, min(1, max(0, e + rng.normal(0, 0.05))), 100) for e in edges]
+            bins += [
+                (judge, "truth", e, e + 0.1, e + 0.05, min(1, max(0, e + rng.normal(0, 0.05))), 100) for e in edges
+            ]
             probes += [
                 (judge, probe, s, 0.01, 0.02, 50) for probe in ("", " ", ".", "Solution", "解") for s in ("all",)
             ]
-    rows.append(("distilled", "teacher", "all", "gate", 1.0, 1000))
-    tables = {"audit": (rows, AUDIT), "reliability": (bins, RELIABILITY), "probes": (probes, PROBES)}
+    votes = [(m, v, "all", 0.9 + m / 100, 0.8, 1000) for m in range(1, 11) for v in ("truth", "second", "teacher")]
+    wording = [(j, "length", "a sentence before", 0.1, 0.2, nan, 40, 3) for j in ("teacher", "base", "distilled")]
+    gate = [("kappa", 0.84, "at least", 0.6, True, 1000), ("ece", 0.2, "at most", 0.1, False, 1000)]
+    tables = {
+        "audit": (rows, AUDIT),
+        "votes": (votes, VOTES),
+        "reliability": (bins, RELIABILITY),
+        "probes": (probes, PROBES),
+        "wording": (wording, WORDING),
+        "gate": (gate, GATE),
+    }
     columns = {
         name: (dict(zip(schema.names, zip(*r, strict=True), strict=True)), schema)
         for name, (r, schema) in tables.items()

@@ -125,3 +125,22 @@ def test_a_run_without_judges_answers_or_claims_renders(tmp_path):
     world.inputs = {r: p for r, p in world.inputs.items() if not r.startswith(("audit:", "answers:", "data:"))}
     text = (run_all(world, []).out / "index.html").read_text()
     assert "The entropy law" in text and "judge's audit" not in text and not Page(text).open
+
+
+def test_signs_of_reward_hacking_are_listed_by_arm_and_seed(three):
+    _, report = three
+    table = (report.out / "tables" / "reward_hacking.csv").read_text().splitlines()
+    assert {line.split(",")[2] for line in table[1:]} == {"length", "divergence"}
+    rule = [arm for arm in report.config["arms"] if arm["reward"] == "rule"]
+    assert len(table) == 1 + 2 * len(rule)
+    assert all(line.split(",")[-3:] == ["71", "10", "80"] for line in table[1:])
+
+
+def test_the_gate_and_what_the_audit_found_are_shown(three):
+    _, report = three
+    names = {path.stem for path in (report.out / "tables").glob("*.csv")}
+    assert {f"{kind}_judge" for kind in ("gate", "votes", "bins", "probes", "wording")} <= names
+    gate = (report.out / "tables" / "gate_judge.csv").read_text()
+    assert "ece,0.2,at most 0.1,missed" in gate and "kappa,0.84,at least 0.6,passed" in gate
+    votes = (report.out / "tables" / "votes_judge.csv").read_text().splitlines()
+    assert len(votes) == 11 and "second rater" in votes[0]

@@ -7,8 +7,11 @@ from workflow_scripts.artifacts import StageError
 from workflow_scripts.models import hub
 from workflow_scripts.models.loading import encode_chat, load_model, load_tokenizer, save_model
 from workflow_scripts.models.scratch import build_model, train
-from workflow_scripts.models.sft import collate, completion_logits, fit, prompt_mask, schedule
+from workflow_scripts.models.sft import BETAS, Schedule, batches, collate, fit
 from workflow_scripts.models.tokenizer import require_single_tokens, train_tokenizer
+from workflow_scripts.ranks import Ranks
+from workflow_scripts.rl.backends.single import Single
+from workflow_scripts.rl.settings import UpdateSettings
 
 ARCHITECTURE = {"layers": 1, "width": 16, "heads": 2, "mlp": 32, "vocab": 300, "positions": 32}
 TRAINING = {"steps": 6, "batch": 4, "lr": 1e-2, "warmup": 0.1, "weight_decay": 0.01, "prompt_weight": 1.0}
@@ -23,10 +26,10 @@ SOURCE = {"architecture": ARCHITECTURE, "objective": "verdicts", "template": "ju
 
 
 class Stage:
-    """Checkpoints and deadline, as a stage gives them."""
+    """Checkpoints, deadline and ranks, as a stage gives them."""
 
     def __init__(self, folder, deadline=None):
-        self.checkpoints, self.deadline = folder, deadline
+        self.checkpoints, self.deadline, self.ranks = folder, deadline, Ranks()
 
     def progress(self, *_, **__):
         pass
@@ -66,39 +69,66 @@ def test_any_text_survives_the_tokenizer_and_verdicts_are_single_tokens():
         require_single_tokens(tokenizer, ["zebra"])
 
 
-def test_the_loss_counts_the_completion_and_the_prompt_by_its_weight():
-    """Against a plain per-token computation on the logits of the whole sequence."""
-    tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
-    model = build_model(ARCHITECTURE, tokenizer, 0)
+def backend(model, lr=1e-2, weight_decay=0.01):
+    return Single(model, UpdateSettings(1, lr, betas=BETAS, weight_decay=weight_decay), share_prompts=False)
+
+
+def test_collating_keeps_every_token_that_is_to_be_predicted_and_says_whose_it_is():
     examples = [([5, 6, 7], [8, 9]), ([5, 6], [7])]
-    tokens, completion = collate(examples)
-    prompt = prompt_mask(examples)
-    logits = model(input_ids=tokens).logits.float()
-    for mask in (completion, prompt):
-        found, targets = completion_logits(model, tokens, mask)
-        rows = [(r, t) for r in range(2) for t in range(1, tokens.shape[1]) if mask[r, t]]
-        assert torch.allclose(found, torch.stack([logits[r, t - 1] for r, t in rows]), atol=1e-5)
-        assert targets.tolist() == [tokens[r, t].item() for r, t in rows]
+    plain, whole = collate(examples, with_prompt=False), collate(examples, with_prompt=True)
+    assert plain.contexts == [[5, 6, 7], [5, 6]] and plain.tokens.tolist() == [[8, 9], [7, 0]]
+    assert plain.mask.tolist() == [[True, True], [True, False]] and not plain.is_prompt.any()
+    assert whole.contexts == [[5], [5]] and whole.tokens.tolist() == [[6, 7, 8, 9], [6, 7, 0, 0]]
+    assert whole.is_prompt.tolist() == [[True, True, False, False], [True, False, False, False]]
+
+
+@pytest.mark.parametrize("budget", [1000, 5])
+def test_the_gradient_is_that_of_a_plain_cross_entropy_however_the_batch_is_cut(budget):
+    """Mean over completion tokens plus the weighted mean over prompt tokens, on the logits of the whole sequences."""
+    tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
+    examples, weight = [([5, 6, 7], [8, 9]), ([5, 6], [7])], 0.7
+    plain, fitted = build_model(ARCHITECTURE, tokenizer, 0), build_model(ARCHITECTURE, tokenizer, 0)
+    losses = {True: [], False: []}
+    for prompt, completion in examples:
+        logits = plain(input_ids=torch.tensor([prompt + completion])).logits[0].float().log_softmax(-1)
+        for place, token in enumerate(prompt + completion):
+            if place:
+                losses[place < len(prompt)].append(-logits[place - 1, token])
+    completed, prompted = (torch.stack(losses[which]).mean() for which in (False, True))
+    (completed + weight * prompted).backward()
+    norm = torch.nn.utils.clip_grad_norm_(plain.parameters(), 1e9)
+    settings = Schedule(1, 2, 0.0, 0, 0, prompt_weight=weight, micro_batch_tokens=budget)
+    rows = fit(backend(fitted, lr=0.0), examples, settings)
+    assert rows["loss"] == [pytest.approx(completed.item(), rel=1e-5)] and rows["tokens"] == [3]
+    assert rows["grad_norm"] == [pytest.approx(norm.item(), rel=1e-5)]
+
+
+def test_weight_decay_leaves_norms_alone():
+    tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
+    groups = backend(build_model(ARCHITECTURE, tokenizer, 0)).optimizer.param_groups
+    assert [group["weight_decay"] for group in groups] == [0.01, 0.0]
+    assert all(p.dim() >= 2 for p in groups[0]["params"]) and all(p.dim() == 1 for p in groups[1]["params"])
 
 
 def test_every_example_is_seen_once_an_epoch():
-    batches = schedule([3, 1, 2, 5, 4, 2, 2], steps=4, batch=2, seed=1)
-    assert sorted(index for batch in batches for index in batch) == list(range(7))
+    found = batches([3, 1, 2, 5, 4, 2, 2], steps=4, batch=2, seed=1)
+    assert sorted(index for batch in found for index in batch) == list(range(7))
 
 
 def test_training_resumes_bit_for_bit(tmp_path):
     tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
     examples = [([5, 6, 7], [8, 9]), ([5, 6], [7]), ([9], [5, 6])]
-    settings = {"steps": 8, "batch": 2, "lr": 1e-2, "warmup": 2, "weight_decay": 0.01, "seed": 1}
+    settings = Schedule(steps=8, batch=2, lr=1e-2, warmup=2, seed=1)
     whole = build_model(ARCHITECTURE, tokenizer, 0)
-    rows = fit(whole, examples, **settings)
+    rows = fit(backend(whole), examples, settings)
     stopped = build_model(ARCHITECTURE, tokenizer, 0)
     for _ in range(3):  # a deadline in the past: one step, a checkpoint, out
         with pytest.raises(StageError, match="run again to go on"):
-            fit(stopped, examples, **settings, stage=Stage(tmp_path, deadline=0.0))
+            fit(backend(stopped), examples, settings, Stage(tmp_path, deadline=0.0))
         stopped = build_model(ARCHITECTURE, tokenizer, 0)
-    assert fit(stopped, examples, **settings, stage=Stage(tmp_path)) == rows
+    assert fit(backend(stopped), examples, settings, Stage(tmp_path)) == rows
     assert torch.equal(weights(stopped), weights(whole))
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pt", ".bin", ".pkl")]  # nothing to unpickle
 
 
 def test_an_unpinned_model_is_refused(tmp_path):

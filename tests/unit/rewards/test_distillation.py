@@ -1,10 +1,12 @@
 """What enters the judge's training: counts as weights, balanced verdicts, no probe, no right answer labelled NO."""
 
 import numpy as np
+import yaml
 
 from workflow_scripts.evaluation.probes import CONTENT_FREE, MASTER_KEYS, PROBES, is_probe
+from workflow_scripts.rewards.card import model_card
 from workflow_scripts.rewards.distillation import balanced_share, sample_balanced, systematic_sample, trainable
-from workflow_scripts.rewards.negatives import FILLERS, adversarial_negatives
+from workflow_scripts.rewards.negatives import FILLERS, adversarial_negatives, first_sentence
 from workflow_scripts.stages.distill_judge import training_examples
 
 
@@ -58,6 +60,23 @@ def test_the_ten_master_keys_never_enter_training():
     assert counts["adversarial_negatives"] > 40 and not any(verdicts)
 
 
+def test_a_line_that_its_first_sentence_makes_a_probe_never_enters_training():
+    """Cutting comes before the guard: whole, none of these lines is a probe."""
+    openers = [f"{key} First, 3 + 4 is 7." for key in MASTER_KEYS if key.endswith((".", ":"))]
+    openers += ["Solution. We add.", "解。先", "I don't know. It is late."]
+    assert len(openers) >= 6 and not any(is_probe(line) for line in openers if line[0] not in ".,:")
+    rows = [label("20", False, 400)]
+    dealt = {answer for _, answer, _ in adversarial_negatives(rows, openers, 400, np.random.default_rng(0))}
+    assert dealt and dealt <= set(FILLERS)
+    assert not any(is_probe(answer) for answer in dealt)
+
+
+def test_what_a_solution_opens_with_is_its_first_sentence():
+    assert first_sentence("We add 3.5 and 4. Then we stop.") == "We add 3.5 and 4."
+    assert first_sentence("Step one: look") == "Step one:" and first_sentence("なぜ？次に") == "なぜ？"
+    assert first_sentence("no end") == "no end"
+
+
 def test_negatives_can_be_switched_off():
     config = {"seed": 0, "adversarial_negatives": False}
     triples, _, counts = training_examples([label("20", False, 40)], ["x y"], config)
@@ -68,3 +87,15 @@ def test_a_right_answer_is_never_dealt_as_a_negative():
     rows = [label("1", True, reference="21")]
     dealt = adversarial_negatives(rows, ["12 + 9 = 21", "twenty-one", "21"], 200, np.random.default_rng(0))
     assert dealt and not {"12 + 9 = 21", "twenty-one", "21"} & {answer for _, answer, _ in dealt}
+
+
+def test_the_card_is_a_hub_card_and_gives_data_agreement_and_limits():
+    training = {"batch": 128, "lr": 5e-6, "weight_decay": 0.0, "epochs": 1}
+    counts = {"train_rollouts": 160, "distinct": 90, "examples": 150, "examples_yes": 70, "steps": 2}
+    config = {"template": "judge_paper", "training": training, "seed": 0}
+    card = model_card(config, counts | {"adversarial_negatives": 18}, {"accuracy": 0.5}, {"accuracy": 0.9})
+    front, _, text = card.removeprefix("---\n").partition("---\n")
+    assert yaml.safe_load(front)["library_name"] == "transformers"
+    assert "| accuracy | 0.5 | 0.9 |" in text and "learning rate\n5e-06" in text and "18 strings" in text
+    assert {line for line in text.splitlines() if line.startswith("## ")} >= {"## Data", "## Limits"}
+    assert "no validation split" in model_card(config, counts | {"adversarial_negatives": 0}, {}, {})

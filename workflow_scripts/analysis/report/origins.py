@@ -9,8 +9,30 @@ from workflow_scripts.analysis.report.data import ReportData, split_name
 def data_section(data: ReportData) -> Section:
     """Rows made, dropped and kept, from the manifests."""
     intro = "What went in and what came out, as the manifests of the artifacts count it."
-    blocks = [splits_table(data), counts_table(data), files_table(data)]
+    blocks = [sources_table(data), splits_table(data), counts_table(data), files_table(data)]
     return Section("data", "Data", intro, [block for block in blocks if block])
+
+
+def sources_table(data: ReportData) -> Table | None:
+    """Where each data set is from, at which revision, under which licence."""
+    cells = [
+        [name, *_place(dataset["source"]), dataset["licence"] or "not stated"]
+        for name, dataset in data.config.get("datasets", {}).items()
+        if dataset["source"]["kind"] != "generator"
+    ]
+    columns = [Column("data"), Column("from"), Column("revision", "code"), Column("licence")]
+    caption = "Data sets that were not generated here: where they are from, what pins them, and their licence."
+    return Table("data_sources", "Sources", caption, columns, cells, data.origins("data")) if cells else None
+
+
+def _place(source: dict) -> tuple[str, str]:
+    """What a data set was read from, and what pins it."""
+    if source["kind"] == "hub":
+        return f"Hugging Face {source['repo']}{' ' + source['name'] if source['name'] else ''}", source["revision"]
+    if source["kind"] == "file":
+        return f"file {source['path']}", ", ".join(source["sha256"].values())
+    package = source.get("package", "reasoning-gym")
+    return f"Python package {package}", source["version"]
 
 
 def splits_table(data: ReportData) -> Table | None:
@@ -24,8 +46,9 @@ def splits_table(data: ReportData) -> Table | None:
     cells = [[*key, *(counts.get(name) for name in names)] for key, counts in found.items()]
     columns = [Column("data"), Column("split"), *(Column(name.replace("_", " "), "int") for name in names)]
     caption = (
-        "Rows per split. Duplicates and questions that another split or a benchmark already holds (overlap) were "
-        "removed; kept are the rows that the pipeline saw."
+        "Rows per split, or per part of a source from which splits are drawn. Removed were rows without a question or "
+        "an answer, duplicates, questions with two different answers (conflicting), those of a benchmark "
+        "(contaminated) and of another split (overlap); kept are the rows that the pipeline saw."
     )
     sources = data.origins("data")
     return Table("data_splits", "Splits", caption, columns, cells, sources, folded=len(cells) > 20) if cells else None

@@ -4,9 +4,10 @@ import numpy as np
 
 from workflow_scripts.analysis.arms import Arm
 from workflow_scripts.analysis.plots import Series, curves, over_seeds
-from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table
+from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table, Text
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.report.headline import file_name, triple
+from workflow_scripts.rl.hacking import MEANINGS
 
 # (column, title, axis, factor)
 VALIDATION_PANELS = (
@@ -29,7 +30,7 @@ def section(data: ReportData) -> Section:
         "Entropy, accuracy and length while the policies train. Colour is the reward, dashes are the entropy setting."
     )
     blocks = [validation_figure(data, title, names) for title, names in data.contexts().items()]
-    blocks += [equal_accuracy_table(data)]
+    blocks += [equal_accuracy_table(data), hacking_table(data) or no_hacking(data)]
     blocks += [metrics_figure(data, title, names) for title, names in data.contexts().items()]
     return Section("training", "Training", intro, [block for block in blocks if block])
 
@@ -103,6 +104,31 @@ def _metric(data: ReportData, arm: Arm, column: str, factor: float) -> tuple[np.
     pairs = zip(table["step"].to_pylist(), table[column].to_pylist(), strict=True)
     kept = [(step, value) for step, value in pairs if value is not None]
     return np.array([s for s, _ in kept], dtype=float), np.array([factor * v for _, v in kept])
+
+
+def hacking_table(data: ReportData) -> Table | None:
+    """Signs of reward hacking: arm, seed, sign, and in which steps it was seen."""
+    cells = []
+    for arm in data.arms:
+        table = data.metrics.get(arm.role)
+        columns = [table[name].to_pylist() for name in ("step", "warning")] if table else [[], []]
+        for sign, meaning in MEANINGS.items():
+            steps = [step for step, warning in zip(*columns, strict=True) if sign in warning.split(",")]
+            if steps:
+                cells.append([data.look.label(arm), arm.seed, sign, meaning, steps[0], len(steps), len(columns[0])])
+    heads = [Column("arm"), Column("seed", "int"), Column("sign"), Column("meaning"), Column("first step", "int")]
+    heads += [Column("steps with it", "int"), Column("steps", "int")]
+    caption = (
+        "Watched in every step by fixed rules (workflow_scripts/rl/hacking.py). A sign is a reason to read the arm's "
+        "responses, not yet a proof: short or equal answers can be right ones."
+    )
+    title = "Signs of reward hacking"
+    return Table("reward_hacking", title, caption, heads, cells, data.origins("policy")) if cells else None
+
+
+def no_hacking(data: ReportData) -> Text | None:
+    signs = ", ".join(MEANINGS)
+    return Text(f"No sign of reward hacking ({signs}) was seen in any arm.") if data.metrics else None
 
 
 def equal_accuracy_table(data: ReportData) -> Table | None:

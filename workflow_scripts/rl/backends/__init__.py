@@ -57,6 +57,15 @@ class Backend(Protocol):
         ...
 
 
+def parameter_groups(model: Any, weight_decay: float) -> list[Any]:
+    """What an optimiser is given: weight decay pulls on matrices, never on biases and the scales of norms."""
+    if not weight_decay:
+        return list(model.parameters())
+    matrices = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
+    others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
 def make_backend(model: Any, update: "UpdateSettings", ranks: "Ranks", vocabulary: Any = None) -> Backend:
     """The backend that the settings name, on `model` with the weights to start from."""
     return importlib.import_module(BACKENDS[update.backend]).build(model, update, ranks, vocabulary)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from workflow_scripts.ranks import Ranks
-from workflow_scripts.rl.backends import State
+from workflow_scripts.rl.backends import State, parameter_groups
 from workflow_scripts.rl.policy import Policy
 from workflow_scripts.rl.settings import UpdateSettings
 
@@ -22,12 +22,19 @@ def build(model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Te
 
 
 class Single:
-    def __init__(self, model: Any, update: UpdateSettings, vocabulary: torch.Tensor | None = None) -> None:
+    def __init__(
+        self, model: Any, update: UpdateSettings, vocabulary: torch.Tensor | None = None, share_prompts: bool = True
+    ) -> None:
+        """`share_prompts`: worth it where several responses follow one prompt."""
         self.rollout_model, self.max_grad_norm, self.updates = model, update.max_grad_norm, 0
-        self.policy = Policy(model, vocabulary=vocabulary)
+        self.policy = Policy(model, vocabulary=vocabulary, share_prompts=share_prompts)
         self._autocast = update.precision == "bfloat16"
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=update.lr, betas=tuple(update.betas), weight_decay=update.weight_decay, fused=True
+            parameter_groups(model, update.weight_decay),
+            lr=update.lr,
+            betas=tuple(update.betas),
+            weight_decay=update.weight_decay,
+            fused=True,
         )
 
     def forward(

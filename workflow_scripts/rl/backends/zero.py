@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 
 from workflow_scripts.ranks import Ranks
-from workflow_scripts.rl.backends import State
+from workflow_scripts.rl.backends import State, parameter_groups
 from workflow_scripts.rl.policy import Policy
 from workflow_scripts.rl.settings import UpdateSettings
 
@@ -49,7 +49,10 @@ class Zero:
         self._names = [name for name, _ in model.named_parameters()]
         self._parameters = [parameter for _, parameter in model.named_parameters()]
         self._adamw = torch.optim.AdamW(
-            self._parameters, lr=update.lr, betas=tuple(update.betas), weight_decay=update.weight_decay
+            parameter_groups(model, update.weight_decay),
+            lr=update.lr,
+            betas=tuple(update.betas),
+            weight_decay=update.weight_decay,
         )
         config = json.loads((FOLDER / f"{update.backend}.json").read_text())
         config |= {"gradient_clipping": update.max_grad_norm, "bf16": {"enabled": update.precision == "bfloat16"}}

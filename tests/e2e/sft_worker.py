@@ -1,0 +1,62 @@
+"""Fine-tuning of a tiny judge under a backend, started by torchrun or python: one JSON case per line of the file.
+
+A case: `backend`, `budget` (tokens per micro-batch), `folder` for checkpoints, `stop` (end after one step, saved) and
+`out`, into which rank 0 writes the weights, and the table into `out`.json.
+"""
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from tests.tiny import small_model
+from workflow_scripts.artifacts import StageError
+from workflow_scripts.models.sft import BETAS, Schedule, fit
+from workflow_scripts.models.tokenizer import train_tokenizer
+from workflow_scripts.ranks import leave, start_ranks
+from workflow_scripts.rl.backends import make_backend
+from workflow_scripts.rl.settings import UpdateSettings
+
+ARCHITECTURE = {"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64}
+YES, NO = [5], [6]
+
+
+class Stage:
+    """What `fit` asks of a stage."""
+
+    def __init__(self, case: dict, ranks) -> None:
+        self.ranks, self.checkpoints = ranks, Path(case["folder"])
+        self.deadline = 0.0 if case.get("stop") else None
+
+    def progress(self, *_, **__) -> None:
+        pass
+
+
+def run(case: dict, ranks) -> None:
+    draw = random.Random(0)
+    prompts = [[draw.randrange(7, 200) for _ in range(draw.randrange(3, 20))] for _ in range(37)]
+    examples = [(prompt, YES if sum(prompt) % 2 else NO) for prompt in prompts]
+    model = small_model(ARCHITECTURE, train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 64), seed=0)
+    backend = make_backend(model, UpdateSettings(1, 1e-2, betas=BETAS, backend=case["backend"]), ranks)
+    schedule = Schedule(steps=6, batch=9, lr=1e-2, warmup=2, seed=1, micro_batch_tokens=case["budget"])
+    try:
+        rows = fit(backend, examples, schedule, Stage(case, ranks))
+    except StageError:
+        assert case.get("stop")
+        return
+    if ranks.first:
+        weights = {name: values.detach().float().clone() for name, values in backend.rollout_model.named_parameters()}
+        save_file(weights, case["out"])
+        Path(case["out"]).with_suffix(".json").write_text(json.dumps(rows))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    ranks = start_ranks()
+    for line in Path(sys.argv[1]).read_text().splitlines():
+        run(json.loads(line), ranks)
+    ranks.part_company()
+    leave(0)
