@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from workflow_scripts.artifacts.keys import file_digest
-from workflow_scripts.config.models import Dataset
+from workflow_scripts.config.data_models import Dataset
 from workflow_scripts.data.sources.file import files_of
 
 

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from workflow_scripts.config.models import Dataset
+from workflow_scripts.config.data_models import Dataset
 from workflow_scripts.data.sources import SOURCES, Tables
 
 

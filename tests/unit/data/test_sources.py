@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from workflow_scripts.config.data_models import Dataset
 from workflow_scripts.config.files import source_digests
-from workflow_scripts.config.models import Dataset
 from workflow_scripts.data.prompts import render
 from workflow_scripts.data.sources import hub
 from workflow_scripts.data.sources.columns import Adapter
