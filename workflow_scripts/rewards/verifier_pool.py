@@ -12,12 +12,14 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from types import ModuleType
 
 from workflow_scripts.rewards.verdict import Verdict
 
@@ -139,7 +141,8 @@ class _Worker:
     def __init__(self, context: multiprocessing.context.BaseContext, check: Check, deadline: float, memory: int):
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, check, deadline, memory), daemon=True)
-        self.process.start()
+        with _no_main_module():
+            self.process.start()
         theirs.close()
         self.served = 0
         if self._receive(START) != "ready":
@@ -167,6 +170,20 @@ class _Worker:
             return self.connection.recv_bytes(1024).decode() if self.connection.poll(seconds) else ""
         except (EOFError, OSError):
             return ""
+
+
+@contextlib.contextmanager
+def _no_main_module() -> Iterator[None]:
+    """Starts in here do not import the caller's script again, which may have no file, or no guard around its work."""
+    with _STARTING:
+        main, sys.modules["__main__"] = sys.modules["__main__"], ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
+_STARTING = threading.Lock()
 
 
 @dataclass(frozen=True)

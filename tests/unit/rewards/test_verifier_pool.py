@@ -140,3 +140,16 @@ def test_few_failures_warn_many_stop_and_one_never_does():
         failure_warning(failed, "step 3")
     assert failure_warning(np.array([True, False]), "step 3") is not None
     assert failure_warning(np.zeros(0, dtype=bool), "step 3") is None
+
+
+@pytest.mark.parametrize("from_stdin", [True, False])
+def test_a_script_without_a_guard_is_not_run_again_by_the_workers(tmp_path, from_stdin):
+    """Grading works from a notebook, from stdin and from a plain script: workers know nothing of the caller's module."""
+    code = "from workflow_scripts.rewards.rule import grade\nprint(grade('x^2+2x+1', '(x+1)^2').value)\n"
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    command = [sys.executable, "-"] if from_stdin else [sys.executable, str(script)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    stdin = code if from_stdin else None
+    done = subprocess.run(command, input=stdin, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "equal\n"), done.stderr
