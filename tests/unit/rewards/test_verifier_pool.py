@@ -144,7 +144,7 @@ def test_few_failures_warn_many_stop_and_one_never_does():
 
 @pytest.mark.parametrize("from_stdin", [True, False])
 def test_a_script_without_a_guard_is_not_run_again_by_the_workers(tmp_path, from_stdin):
-    """Grading works from a notebook, from stdin and from a plain script: workers know nothing of the caller's module."""
+    """Grading works from stdin and from a plain script: workers know nothing of the caller's module."""
     code = "from workflow_scripts.rewards.rule import grade\nprint(grade('x^2+2x+1', '(x+1)^2').value)\n"
     script = tmp_path / "script.py"
     script.write_text(code)
