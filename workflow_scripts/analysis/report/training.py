@@ -128,7 +128,8 @@ def hacking_table(data: ReportData) -> Table | None:
 
 def no_hacking(data: ReportData) -> Text | None:
     signs = ", ".join(MEANINGS)
-    return Text(f"No sign of reward hacking ({signs}) was seen in any arm.") if data.metrics else None
+    text = f"No sign of reward hacking ({signs}) was seen in any arm."
+    return Text(text, title="Signs of reward hacking") if data.metrics else None
 
 
 def equal_accuracy_table(data: ReportData) -> Table | None:
