@@ -6,14 +6,13 @@ go on from, after its step) and `save` (folder). Rank 0 writes weights and momen
 """
 
 import json
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
+from tests.ranks import work
 from tests.rl_nano import nano_policy, nano_rollouts, nano_settings
-from workflow_scripts.ranks import leave, start_ranks
 from workflow_scripts.rl.backends import make_backend
 from workflow_scripts.rl.checkpoint import load_checkpoint, save_checkpoint
 from workflow_scripts.rl.update import Updater
@@ -49,9 +48,4 @@ def run(case: dict, ranks) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    ranks = start_ranks()
-    for line in Path(sys.argv[1]).read_text().splitlines():
-        run(json.loads(line), ranks)
-    ranks.part_company()
-    leave(0)
+    work(run)

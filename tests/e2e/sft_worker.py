@@ -6,17 +6,15 @@ A case: `backend`, `budget` (tokens per micro-batch), `folder` for checkpoints, 
 
 import json
 import random
-import sys
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 
+from tests.ranks import work
 from tests.tiny import small_model
 from workflow_scripts.artifacts import StageError
 from workflow_scripts.models.sft import BETAS, Schedule, fit
 from workflow_scripts.models.tokenizer import train_tokenizer
-from workflow_scripts.ranks import leave, start_ranks
 from workflow_scripts.rl.backends import make_backend
 from workflow_scripts.rl.settings import UpdateSettings
 
@@ -54,9 +52,4 @@ def run(case: dict, ranks) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    ranks = start_ranks()
-    for line in Path(sys.argv[1]).read_text().splitlines():
-        run(json.loads(line), ranks)
-    ranks.part_company()
-    leave(0)
+    work(run)

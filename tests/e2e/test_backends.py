@@ -1,15 +1,12 @@
 """One update, many ways to compute it: processes, micro-batches, ZeRO stages. Real DeepSpeed, two gloo ranks."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.project import ROOT
+from tests.ranks import launch
 
 CLIP_COV = {"name": "clip_cov", "options": {"clip_cov_ratio": 0.1, "cov_low": 0.0}}
 KL_COV = {"name": "kl_cov", "options": {"kl_cov_ratio": 0.2}, "aggregation": "seq-mean-token-mean"}
@@ -20,18 +17,7 @@ def run(folder, world, cases):
     for name, case in cases.items():
         case |= {"out": str(folder / f"{name}.safetensors")}
         cases[name] = {"budget": 200, "loss": CLIP_COV, "steps": 2, **case}
-    file = folder / "cases.jsonl"
-    file.write_text("\n".join(map(json.dumps, cases.values())))
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)] if world > 1 else []
-    done = subprocess.run(
-        [sys.executable, *launcher, "-m", "tests.e2e.backends_worker", str(file)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    launch("tests.e2e.backends_worker", folder / "cases.jsonl", world, list(cases.values()))
     files = {name: folder / f"{name}.safetensors" for name in cases}
     return {name: (load_file(path), json.loads(path.with_suffix(".json").read_text())) for name, path in files.items()}
 

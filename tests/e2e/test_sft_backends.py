@@ -2,15 +2,12 @@
 Real DeepSpeed, two gloo ranks."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.project import ROOT
+from tests.ranks import launch
 
 NEAR = 1e-5  # largest relative difference of the weights, as one vector
 WAYS = ("small", "zero2", "zero3", "zero3_after_single")
@@ -21,18 +18,7 @@ def run(folder, world, cases):
     lines = []
     for name, case in cases.items():
         lines.append({"budget": 60, "folder": str(folder / f"{name}.work"), "out": str(folder / f"{name}.st"), **case})
-    file = folder / f"cases-{world}.jsonl"
-    file.write_text("\n".join(map(json.dumps, lines)))
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(world)] if world > 1 else []
-    done = subprocess.run(
-        [sys.executable, *launcher, "-m", "tests.e2e.sft_worker", str(file)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    launch("tests.e2e.sft_worker", folder / f"cases-{world}.jsonl", world, lines)
 
 
 @pytest.fixture(scope="module")
