@@ -7,6 +7,7 @@ lies on the CPU, so it travels over gloo; gradients are the training backend's b
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -23,20 +24,13 @@ class Ranks:
         return self.rank == 0
 
     def gather(self, value: Any) -> list[Any]:
-        """The values of all ranks, in order, on every rank. Raises StageError where another rank is gone."""
+        """The values of all ranks, in order, on every rank. RuntimeError (`is_lost_rank`) where another one is gone."""
         if self.world == 1:
             return [value]
         import torch.distributed as dist
 
-        from workflow_scripts.artifacts.errors import StageError
-
         values: list[Any] = [None] * self.world
-        try:
-            dist.all_gather_object(values, value)
-        except RuntimeError as error:
-            if is_lost_rank(error):
-                raise StageError("another rank has ended; its log says why") from None
-            raise
+        dist.all_gather_object(values, value)
         return values
 
     def share(self, value: Any) -> Any:
@@ -54,6 +48,11 @@ class Ranks:
 
             dist.barrier()
             dist.destroy_process_group()
+
+
+def log_of_rank(log: Path, rank: int) -> Path:
+    """The log of one process: `NAME.log` of the first rank, `NAME.log.rank1`, ... beside it of the others."""
+    return log.with_name(f"{log.name}.rank{rank}") if rank else log
 
 
 def is_lost_rank(error: RuntimeError) -> bool:

@@ -6,6 +6,7 @@ another host only the heartbeat is known, and it is stale when that stopped long
 """
 
 import json
+import math
 import os
 import socket
 import threading
@@ -50,15 +51,11 @@ class Lock:
 
     def _is_mine(self) -> bool:
         """False once another host has taken an owner of long silence for dead."""
-        try:
-            return json.loads(self.path.read_text() or "{}") == _me()
-        except (FileNotFoundError, ValueError):
-            return False
+        return _owner(self.path) == _me()
 
     def _evict_stale_owner(self) -> None:
-        try:
-            owner = json.loads(self.path.read_text() or "{}")
-        except (FileNotFoundError, ValueError):
+        owner = _owner(self.path)
+        if owner is None:
             return
         if is_held(self.path):
             job = f" (SLURM job {owner['slurm']})" if owner.get("slurm") else ""
@@ -79,12 +76,27 @@ class Lock:
 
 def is_held(path: Path) -> bool:
     """Whether a lock file stands here and its owner lives, as far as can be told from this host."""
-    try:
-        owner, silent = json.loads(path.read_text() or "{}"), time.time() - path.stat().st_mtime
-    except (FileNotFoundError, ValueError):
+    owner = _owner(path)
+    if owner is None:
         return False
     here = owner.get("host") == socket.gethostname()
-    return not _is_gone(owner) if here else silent < STALE_SECONDS
+    return not _is_gone(owner) if here else _silence(path) < STALE_SECONDS
+
+
+def _owner(path: Path) -> dict | None:
+    """What a lock file says of its owner; None where there is none, or it is half written."""
+    try:
+        return json.loads(path.read_text() or "{}")
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _silence(path: Path) -> float:
+    """Seconds since the owner's last heartbeat; endless once the lock is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return math.inf
 
 
 def _me() -> dict:

@@ -37,7 +37,7 @@ from workflow_scripts.artifacts.manifest import read_json, write_json
 from workflow_scripts.artifacts.provenance import Clock, make_provenance
 from workflow_scripts.artifacts.tables import read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir
-from workflow_scripts.ranks import Ranks, is_lost_rank, leave, start_ranks
+from workflow_scripts.ranks import Ranks, is_lost_rank, leave, log_of_rank, start_ranks
 
 PROGRESS_SECONDS = 2.0
 
@@ -120,7 +120,7 @@ class Stage:
 def run_stage(name: str, build: Callable[[Stage], None], argv: list[str] | None = None) -> int:
     """Parse the command line, restore or build the artifact, publish it. Returns the exit status."""
     clock, args = Clock(), _parse(name, argv)
-    terminal = _redirect(args.log and _log_of_rank(args.log))
+    terminal = _redirect(args.log and log_of_rank(args.log, int(os.environ.get("RANK", 0))))
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.update(OMP_NUM_THREADS=str(args.threads), TOKENIZERS_PARALLELISM="false")
     try:
@@ -168,12 +168,6 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
 
 def _deadline(args: argparse.Namespace) -> float | None:
     return time.monotonic() + 60 * args.minutes if args.minutes else None
-
-
-def _log_of_rank(log: Path) -> Path:
-    """The log of this process: `NAME.log` of the first rank, `NAME.log.rank1`, ... beside it of the others."""
-    rank = int(os.environ.get("RANK", 0))
-    return log.with_name(f"{log.name}.rank{rank}") if rank else log
 
 
 def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:

@@ -29,16 +29,7 @@ class Rollouts:
     @classmethod
     def concat(cls, parts: list["Rollouts"]) -> "Rollouts":
         """All rows, padded to the longest response."""
-        width = max(part.mask.shape[1] for part in parts)
-
-        def join(values: list) -> list | torch.Tensor | None:
-            if isinstance(values[0], list):
-                return [item for value in values for item in value]
-            if isinstance(values[0], torch.Tensor) and values[0].dim() == 2:
-                return torch.cat([torch.nn.functional.pad(value, (0, width - value.shape[1])) for value in values])
-            return torch.cat(values) if isinstance(values[0], torch.Tensor) else None
-
-        return cls(**{item.name: join([getattr(part, item.name) for part in parts]) for item in fields(cls)})
+        return cls(**{item.name: joined([getattr(part, item.name) for part in parts]) for item in fields(cls)})
 
     def __len__(self) -> int:
         return len(self.prompts)
@@ -65,6 +56,21 @@ class Rollouts:
     def sizes(self) -> list[int]:
         """Tokens of prompt and response together, per row."""
         return [len(p) + n for p, n in zip(self.prompts, self.mask.sum(dim=-1).tolist(), strict=True)]
+
+
+def joined(values: list) -> list | torch.Tensor | None:
+    """Rows of several batches one after the other: lists, or tensors (B,) or (B, T), padded on the right with zeros.
+
+    None where the batches have none.
+    """
+    if any(value is None for value in values):
+        return None
+    if isinstance(values[0], list):
+        return [item for value in values for item in value]
+    if values[0].dim() == 2:
+        width = max(value.shape[1] for value in values)
+        values = [torch.nn.functional.pad(value, (0, width - value.shape[1])) for value in values]
+    return torch.cat(values)
 
 
 def mixed_groups(verdicts: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:

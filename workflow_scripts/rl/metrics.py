@@ -13,7 +13,7 @@ from workflow_scripts.rl.measures import (
     response_entropy,
     token_entropy,
 )
-from workflow_scripts.rl.update import UpdateReport
+from workflow_scripts.rl.update import UpdateReport, summed
 
 MONITORED = ("truth", "rule", "rule_failed")
 
@@ -49,10 +49,7 @@ def rollout_figures(everything: Rollouts, kept: Rollouts, monitored: dict[str, n
 def update_figures(reports: list[UpdateReport], lr: float) -> dict[str, Any]:
     """Columns on the updates of one step; zeros, `lr` and `skipped` where there was none."""
     done = [report for report in reports if not report.skipped]
-    stats: dict[str, float] = {}
-    for report in done:
-        for name, value in report.stats.items():
-            stats[name] = stats.get(name, 0.0) + value
+    stats = summed([report.stats for report in done])
     tokens, count = max(stats.get("tokens", 0.0), 1.0), max(len(done), 1)
     return {
         "loss": sum(report.loss for report in done) / count,

@@ -7,11 +7,11 @@ response in the batch.
 from dataclasses import fields
 
 import numpy as np
-import torch
 
 from workflow_scripts.generation import Generation, RolloutEngine
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rewards import Reward, RewardBatch, RewardResult
+from workflow_scripts.rl.batch import joined
 
 
 class ShardedEngine:
@@ -33,7 +33,8 @@ class ShardedEngine:
             seed=seed,
             first=first + part.start,
         )
-        return _joined(self.ranks.gather(own))
+        parts = self.ranks.gather(own)
+        return Generation(**{item.name: joined([getattr(part, item.name) for part in parts]) for item in fields(own)})
 
 
 def sharded_reward(reward: Reward, ranks: Ranks) -> Reward:
@@ -47,22 +48,3 @@ def sharded_reward(reward: Reward, ranks: Ranks) -> Reward:
         return RewardResult(*(None if column[0] is None else np.concatenate(column) for column in columns))
 
     return judge
-
-
-def _joined(parts: list[Generation]) -> Generation:
-    width = max(part.tokens.shape[1] for part in parts)
-
-    def join(name: str) -> torch.Tensor | None:
-        values = [getattr(part, name) for part in parts]
-        if any(value is None for value in values):
-            return None
-        return torch.cat([torch.nn.functional.pad(value, (0, width - value.shape[1])) for value in values])
-
-    return Generation(
-        tokens=join("tokens"),
-        mask=join("mask"),
-        text=[text for part in parts for text in part.text],
-        truncated=torch.cat([part.truncated for part in parts]),
-        log_probs=join("log_probs"),
-        entropy=join("entropy"),
-    )

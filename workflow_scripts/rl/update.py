@@ -87,13 +87,12 @@ class Updater:
             statistics=self._statistics(batch, step, index) if self._needs_statistics(dealt) else None,
             entropy_coef=entropy_coef,
         )
-        totals: dict[str, float] = {"loss": 0.0}
+        own = []
         for number, rows in enumerate(dealt[self.ranks.rank]):
             loss, stats = self._loss(mini_batch, rows, number * self.ranks.world + self.ranks.rank)
             self.backend.backward(loss)
-            for name, value in {"loss": loss.detach(), **stats}.items():
-                totals[name] = totals.get(name, 0.0) + float(value)
-        totals = _summed(self.ranks.gather(totals))
+            own.append({name: float(value) for name, value in {"loss": loss.detach(), **stats}.items()})
+        totals = summed(self.ranks.gather(summed(own)))
         rate = self.learning_rate((step - 1) * settings.update.minibatches + index + 1)
         norm = self.backend.step(rate)
         return UpdateReport(totals.pop("loss"), norm, rate, totals, skipped=not math.isfinite(norm))
@@ -167,7 +166,8 @@ class Updater:
         return weight * loss, stats
 
 
-def _summed(parts: list[dict[str, float]]) -> dict[str, float]:
+def summed(parts: list[dict[str, float]]) -> dict[str, float]:
+    """Sums by name; a part that lacks a name counts as zero."""
     totals: dict[str, float] = {}
     for part in parts:
         for name, value in part.items():

@@ -81,7 +81,7 @@ def probe_table(data: ReportData, name: str) -> Table | None:
 def wording_table(data: ReportData, name: str) -> Table | None:
     """Verdicts that hang on the wording."""
     rows = rows_of(data, name, "wording")
-    judges = [judge for judge in judges_of(rows)]
+    judges = judges_of(rows)
     cells = []
     for kind, variant in dict.fromkeys((row["kind"], row["variant"]) for row in rows):
         found = [[r for r in rows if (r["variant"], r["judge"]) == (variant, judge)] for judge in judges]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow_scripts.artifacts.errors import StageError
+from workflow_scripts.ranks import log_of_rank
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job, model_length
 from workflow_scripts.rewards.verdict_tokens import VerdictTokens
 from workflow_scripts.serving import Endpoint, Server
@@ -65,7 +66,9 @@ def build(model_dir: Path, settings: EngineSettings, job: Job) -> ServedEngine:
     server, failure, local_rank = None, None, int(os.environ.get("LOCAL_RANK", 0))
     if local_rank == 0:
         try:
-            server = Server.start(lambda port: serve_command(model_dir, settings, port), _log_of_node(job))
+            server = Server.start(
+                lambda port: serve_command(model_dir, settings, port), log_of_rank(job.log, job.ranks.rank)
+            )
         except StageError as error:
             failure = error
     endpoints = job.ranks.gather(server.endpoint if server else None)
@@ -73,10 +76,6 @@ def build(model_dir: Path, settings: EngineSettings, job: Job) -> ServedEngine:
     if endpoint is None:
         raise failure or StageError("judge engine served: the first rank of this node has no server; its log says why")
     return ServedEngine(endpoint, settings.batch, server)
-
-
-def _log_of_node(job: Job) -> Path:
-    return job.log.with_name(f"{job.log.name}.rank{job.ranks.rank}") if job.ranks.rank else job.log
 
 
 def serve_command(model_dir: Path, settings: EngineSettings, port: int) -> list[str]:

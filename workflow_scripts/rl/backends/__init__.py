@@ -21,6 +21,7 @@ BACKENDS = {
     "zero3": "workflow_scripts.rl.backends.zero",
 }
 
+MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW
 State = tuple[str, dict[str, "torch.Tensor"]]
 
 

@@ -7,11 +7,9 @@ from typing import Any
 import torch
 
 from workflow_scripts.ranks import Ranks
-from workflow_scripts.rl.backends import State, parameter_groups
+from workflow_scripts.rl.backends import MOMENTS, State, parameter_groups
 from workflow_scripts.rl.policy import Policy
 from workflow_scripts.rl.settings import UpdateSettings
-
-MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def build(model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None) -> "Single":

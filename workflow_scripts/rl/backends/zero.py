@@ -19,12 +19,11 @@ import torch
 import torch.distributed as dist
 
 from workflow_scripts.ranks import Ranks
-from workflow_scripts.rl.backends import State, parameter_groups
+from workflow_scripts.rl.backends import MOMENTS, State, parameter_groups
 from workflow_scripts.rl.policy import Policy
 from workflow_scripts.rl.settings import UpdateSettings
 
 FOLDER = Path(__file__).resolve().parents[3] / "config" / "deepspeed"
-MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def build(model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None) -> "Zero":
