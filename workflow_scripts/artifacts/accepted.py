@@ -10,11 +10,14 @@ from workflow_scripts.artifacts.manifest import write_json
 
 
 class Accepted:
-    """The accepted fingerprints below one results root."""
+    """The accepted fingerprints below one results root. Raises ValueError naming a file that is no JSON."""
 
     def __init__(self, path: Path):
         self.path = path
-        self._equal: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.is_file() else {}
+        try:
+            self._equal: dict[str, dict[str, str]] = json.loads(path.read_text()) if path.is_file() else {}
+        except ValueError:
+            raise ValueError(f"{path}: not readable as JSON") from None
 
     def name_of(self, stage: str, code: str) -> str:
         """The fingerprint under which results of this code are kept."""

@@ -22,7 +22,7 @@ DEEPSPEED = ROOT / "config" / "deepspeed"
 SCHEMAS = f"{PACKAGE}.artifacts.schemas"
 
 # Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
-INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.events", f"{PACKAGE}.serving")
+INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.events", f"{PACKAGE}.serving", f"{PACKAGE}.evaluation.passed")
 
 # Files beside the code that a stage reads.
 RESOURCES = {"render_report": "analysis/templates/*"}
@@ -58,19 +58,36 @@ REGISTRIES = {
 
 def fingerprint(stage: str, config: dict, lock: Path) -> str:
     """Hex digest of the code that computes `stage` under `config`, with the library versions pinned in `lock`."""
-    modules, schemas, _ = _closure(_entries(stage, config))
-    parts = {
+    return _code_digest(_entries(stage, config), _read_files(stage, config), lock)
+
+
+@cache
+def _code_digest(entries: tuple[str, ...], files: tuple[Path, ...], lock: Path) -> str:
+    return digest(canonical_json(_parts(entries, files, lock)))
+
+
+def fingerprint_parts(stage: str, config: dict, lock: Path) -> dict[str, dict[str, str]]:
+    """What the fingerprint digests, by kind and name: modules, schemas, files (digests) and libraries (versions)."""
+    return _parts(_entries(stage, config), _read_files(stage, config), lock)
+
+
+def _parts(entries: tuple[str, ...], files: tuple[Path, ...], lock: Path) -> dict[str, dict[str, str]]:
+    modules, schemas, _ = _closure(entries)
+    return {
         "modules": {name: _tree_digest(_path(name)) for name in modules},
         "schemas": {name: _schema_digest(name) for name in schemas},
-        "files": {path.name: file_digest(path) for path in _read_files(stage, config)},
-        "libraries": stage_libraries(stage, config, lock),
+        "files": {path.name: file_digest(path) for path in files},
+        "libraries": _pinned(entries, lock),
     }
-    return digest(canonical_json(parts))
 
 
 def stage_libraries(stage: str, config: dict, lock: Path) -> dict[str, str]:
     """Pinned versions of the libraries that the stage's code imports."""
-    libraries, pins = _closure(_entries(stage, config))[2], locked_versions(lock)
+    return _pinned(_entries(stage, config), lock)
+
+
+def _pinned(entries: tuple[str, ...], lock: Path) -> dict[str, str]:
+    libraries, pins = _closure(entries)[2], locked_versions(lock)
     return {name: pins[name] for name in sorted(libraries | {"pyarrow"}) if name in pins}
 
 
@@ -120,7 +137,7 @@ def _registry(path: Path, variable: str) -> dict[str, str]:
     raise ValueError(f"{path.name}: no registry {variable}")
 
 
-def _read_files(stage: str, config: dict) -> list[Path]:
+def _read_files(stage: str, config: dict) -> tuple[Path, ...]:
     """Prompt templates and DeepSpeed file that the config names, and the files beside the code."""
     named = [TEMPLATES / f"{name}.txt" for name in sorted(_named(config, "template"))]
     if missing := [path for path in named if not path.is_file()]:
@@ -128,7 +145,7 @@ def _read_files(stage: str, config: dict) -> list[Path]:
         raise ValueError(f"template: {missing[0].stem!r} is not one of {names}")
     backends = [DEEPSPEED / f"{name}.json" for name in sorted(_named(config, "backend"))]
     named += [path for path in backends if path.is_file()]
-    return named + (sorted((ROOT / PACKAGE).glob(RESOURCES[stage])) if stage in RESOURCES else [])
+    return (*named, *(sorted((ROOT / PACKAGE).glob(RESOURCES[stage])) if stage in RESOURCES else ()))
 
 
 def _named(value, setting: str) -> set[str]:
@@ -174,19 +191,30 @@ def _path(name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _imports(path: Path | None, module: str) -> Iterator[tuple[str, str | None]]:
+@cache
+def _imports(path: Path | None, module: str) -> list[tuple[str, str | None]]:
     if path is None:
         raise ValueError(f"module {module} is imported but does not exist")
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(_parse(path)):
+    found = []
+    for node in _statements(_parse(path)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, None) for alias in node.names)
+            found += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 parents = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*parents, base] if base else parents)
-            yield from ((base, alias.name) for alias in node.names)
+            found += [(base, alias.name) for alias in node.names]
+    return found
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All statements below a node, however deep in other statements; expressions, which hold no import, are skipped."""
+    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for child in getattr(node, block, ()):
+            yield child
+            yield from _statements(child)
 
 
 # ---------------------------------------------------------------------------------------------- tree digests
@@ -203,8 +231,27 @@ def _tree_digest(path: Path) -> str:
 
 @cache
 def _schema_digest(name: str) -> str:
-    nodes = [node for node in _parse(_path(SCHEMAS)).body if isinstance(node, ast.Assign)]
-    return digest(_text([node for node in nodes if getattr(node.targets[0], "id", None) == name]))
+    """Digest of a schema's definition and of all that it is built from inside its module."""
+    defined = _definitions(_path(SCHEMAS))
+    queue, reached = [name], {}
+    while queue:
+        used = queue.pop()
+        if used in defined and used not in reached:
+            reached[used] = defined[used]
+            queue += [node.id for node in ast.walk(defined[used]) if isinstance(node, ast.Name)]
+    return digest(canonical_json({used: _text(node) for used, node in reached.items()}))
+
+
+@cache
+def _definitions(path: Path) -> dict[str, ast.stmt]:
+    """The statements of a module that define names, by name; types that are named together count together."""
+    found = {}
+    for node in _parse(path).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found[node.name] = node
+        elif isinstance(node, ast.Assign):
+            found |= {name.id: node for target in node.targets for name in ast.walk(target) if hasattr(name, "id")}
+    return found
 
 
 def _is_registry(node: ast.stmt) -> bool:

@@ -5,8 +5,9 @@ the keys of its upstream artifacts. A rule asks this graph for everything by the
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 
 from workflow_scripts.artifacts.accepted import Accepted
@@ -66,6 +67,19 @@ class Artifact:
         return f"{folder}/{self.identity}/manifest.json"
 
 
+def _once(make: Callable) -> Callable:
+    """A method of the graph that is worked out once per arguments, however many artifacts read what it gives."""
+
+    @wraps(make)
+    def recall(self, *args):
+        call = (make.__name__, *args)
+        if call not in self._made:
+            self._made[call] = make(self, *args)
+        return self._made[call]
+
+    return recall
+
+
 class Graph:
     """All artifacts of a config, by stage and identity."""
 
@@ -74,6 +88,7 @@ class Graph:
         self._lock = root / "envs" / f"{config.environment}.txt"
         self.accepted = Accepted(Path(config.results) / "accepted.json")
         self._known: dict[tuple, Artifact] = {}
+        self._made: dict[tuple, object] = {}
         self.arms = expand_arms(config)
         self.report = self._report()
         self._by_stage: dict[str, dict[str, Artifact]] = {}
@@ -101,6 +116,7 @@ class Graph:
         return seed if self.config.replicates == "full" else self.config.seed
 
     # -------------------------------------------------------------------------------- data and models
+    @_once
     def data(self, name: str, seed: int) -> Artifact:
         dataset, seed = self.config.datasets[name], self._upstream_seed(seed)
         slice_ = {"dataset": name, **_plain(dataset, "source", "splits"), "seed": seed}
@@ -109,6 +125,7 @@ class Graph:
         against = {f"against:{other}": self.data(other, seed) for other in dataset.against}
         return self._artifact("sample_data", f"{name}.s{seed}", slice_, **against)
 
+    @_once
     def model(self, name: str, seed: int) -> Artifact:
         source, seed = self.config.models[name].source, self._upstream_seed(seed)
         if source.kind == "hub":
@@ -124,6 +141,7 @@ class Graph:
         return _plain(self.config.models[model], "template", "judging")
 
     # ---------------------------------------------------------------------------------------- judge
+    @_once
     def exploration(self, name: str, seed: int) -> Artifact:
         explore, seed = self.config.explorations[name], self._upstream_seed(seed)
         dataset, split = explore.data.split(".")
@@ -140,6 +158,7 @@ class Graph:
         inputs = {"policy": self.model(explore.policy, seed), "teacher": self.model(explore.teacher, seed)}
         return self._artifact("explore_policy", f"{name}.s{seed}", slice_, **inputs, data=self.data(dataset, seed))
 
+    @_once
     def labels(self, judge: str, seed: int) -> Artifact:
         """The label table; above `rollouts_per_job` rollouts from the scores of several jobs."""
         exploration, seed = self.config.judges[judge].exploration, self._upstream_seed(seed)
@@ -163,6 +182,7 @@ class Graph:
         rollout = algorithm.rollout
         return algorithm.steps * rollout.prompts * rollout.samples * rollout.max_batches
 
+    @_once
     def judge(self, name: str, seed: int) -> Artifact:
         judge, seed = self.config.judges[name], self._upstream_seed(seed)
         slice_ = {"seed": seed, **self._judging(judge.base)} | _plain(judge, "training", "adversarial_negatives")
@@ -170,6 +190,7 @@ class Graph:
         inputs = {"judge_base": self.model(judge.base, seed), "labels": self.labels(name, seed)}
         return self._artifact("distill_judge", f"judge.{name}.s{seed}", slice_, **inputs)
 
+    @_once
     def audit(self, name: str, seed: int) -> Artifact:
         judge, seed = self.config.judges[name], self._upstream_seed(seed)
         exploration = self.config.explorations[judge.exploration]
@@ -198,6 +219,7 @@ class Graph:
         return self._artifact("audit_judge", f"audit.{name}.s{seed}", slice_, **inputs)
 
     # ---------------------------------------------------------------------------------- arms and grades
+    @_once
     def policy(self, arm: Arm) -> Artifact:
         dataset, split = arm.data.split(".")
         slice_ = {
@@ -252,6 +274,7 @@ class Graph:
         """Rewards that are logged beside the one trained on; the truth only where a generator knows it."""
         return ["rule", "truth"] if self.config.datasets[dataset].source.kind == "generator" else ["rule"]
 
+    @_once
     def answers(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
         """Sampled answers of an arm, or of an untrained model."""
         name, seed = (arm.name, arm.seed) if arm else (f"{policy}.s{self._upstream_seed(seed)}", seed)
@@ -264,6 +287,7 @@ class Graph:
         slice_ = {"seed": seed, "template": template, "benchmarks": benchmarks, "engine": "inprocess"}
         return self._artifact("sample_answers", f"answers.{name}", slice_, policy=model, **self._benchmark_data(seed))
 
+    @_once
     def grades(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
         answers, seed = self.answers(arm, policy, seed), arm.seed if arm else seed
         benchmarks = {

@@ -1,6 +1,12 @@
 """A fingerprint follows code that matters (of the stage, its imports, what its config names) and nothing else."""
 
 import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,15 +63,47 @@ def test_only_the_loss_that_the_config_names_is_in_the_closure():
     assert "workflow_scripts.rl.losses.kl_cov" not in module._closure(("workflow_scripts.stages.train_policy",))[0]
 
 
+def test_the_deepspeed_file_of_the_backend_alone_counts(tmp_path, monkeypatch):
+    shutil.copytree(module.DEEPSPEED, tmp_path / "deepspeed")
+    (tmp_path / "deepspeed" / "zero2.json").write_text("{}")
+    backends = ("single", "zero2", "zero3")
+
+    def prints():
+        return {name: fingerprint("train_policy", ARM | {"update": {"backend": name}}, LOCK) for name in backends}
+
+    before = prints()
+    monkeypatch.setattr(module, "DEEPSPEED", tmp_path / "deepspeed")
+    after = prints()
+    assert [name for name in backends if after[name] != before[name]] == ["zero2"]
+
+
+def test_a_schema_counts_with_what_it_is_built_from(tmp_path, monkeypatch):
+    def digests(text):
+        path = tmp_path / f"{abs(hash(text))}.py"
+        path.write_text(text)
+        monkeypatch.setattr(module, "_path", lambda name: path)
+        module._schema_digest.cache_clear()
+        return {name: module._schema_digest(name) for name in ("ONE", "OTHER")}
+
+    text = "KIND = int\nSHARED = dict(a=KIND)\nONE = table(**SHARED)\nOTHER = table(b=str)\n"
+    try:
+        before, after = digests(text), digests(text.replace("int", "float"))
+        assert before["ONE"] != after["ONE"] and before["OTHER"] == after["OTHER"]
+    finally:
+        module._schema_digest.cache_clear()
+
+
 def test_an_unknown_name_is_refused_with_the_allowed_ones():
     with pytest.raises(ValueError, match=r"loss.name: 'nope' is not one of .*kl_cov"):
         fingerprint("train_policy", ARM | {"loss": {"name": "nope"}}, LOCK)
 
 
 def test_inert_modules_move_data_and_decide_nothing():
-    """Guards the list: an inert module imports no numerics and lies in one of three places."""
-    assert INERT == ("workflow_scripts.artifacts", "workflow_scripts.events", "workflow_scripts.serving")
-    for path in [*(ROOT / "workflow_scripts" / "artifacts").glob("*.py"), ROOT / "workflow_scripts" / "events.py"]:
+    """Guards the list: an inert module imports no numerics and lies in one of four places."""
+    package = ROOT / "workflow_scripts"
+    places = ("artifacts", "events", "serving", "evaluation.passed")
+    assert sorted(INERT) == sorted(f"workflow_scripts.{place}" for place in places)
+    for path in [*(package / "artifacts").glob("*.py"), package / "events.py", package / "evaluation" / "passed.py"]:
         imported = {name.partition(".")[0] for name, _ in module._imports(path, "workflow_scripts.artifacts")}
         assert not imported & {"torch", "numpy", "random", "transformers"}, path.name
 
@@ -90,3 +128,40 @@ def test_library_versions_come_from_the_lock_file(tmp_path):
     other.write_text(LOCK.read_text().replace(f"torch=={locked_versions(LOCK)['torch']}", "torch==0.0.1"))
     assert fingerprint("train_policy", ARM, other) != fingerprint("train_policy", ARM, LOCK)
     assert fingerprint("sample_data", {}, other) == fingerprint("sample_data", {}, LOCK)
+
+
+# The package itself is not run: it imports pyarrow, which another Python need not have.
+OTHER_PYTHON = """
+import json, sys, types
+package = types.ModuleType("workflow_scripts.artifacts")
+package.__path__ = ["workflow_scripts/artifacts"]
+sys.modules[package.__name__] = package
+from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint
+slices = json.load(sys.stdin)
+print(*sys.version_info[:2], *(fingerprint(stage, config, ROOT / "envs/cpu.txt") for stage, config in slices))
+"""
+
+
+def test_another_python_minor_gives_the_same_fingerprints():
+    """The grammar's trees differ between minors (`ast.dump` does): an upgrade must not retrain anything."""
+    arm = ARM | {"loss": {"name": "kl_cov"}, "reward": {"kind": "judge", "judging": {"engine": "served"}}}
+    world = {"source": {"kind": "generator", "generator": "nano_world"}}
+    slices = [("train_policy", arm), ("sample_data", world), ("grade_answers", {}), ("render_report", {})]
+    found = {}
+    for python in (sys.executable, *other_pythons()):
+        done = subprocess.run(
+            [python, "-c", OTHER_PYTHON], cwd=ROOT, input=json.dumps(slices), check=True, capture_output=True, text=True
+        )
+        major, minor, *fingerprints = done.stdout.split()
+        found[major, minor] = fingerprints
+    if len(found) == 1:
+        pytest.skip("no other Python from 3.11 on is installed")
+    assert len(set(map(tuple, found.values()))) == 1, found
+
+
+def other_pythons() -> list[str]:
+    """Interpreters on the PATH and of pyenv, from 3.11 on."""
+    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep) if not folder.endswith("shims")]
+    folders += Path.home().glob(".pyenv/versions/*/bin")
+    names = (f"python3.{minor}" for minor in (11, 12, 13, 14))
+    return [str(path) for name in names for path in [folder / name for folder in folders] if path.is_file()]
