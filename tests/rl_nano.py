@@ -50,7 +50,6 @@ def nano_settings(**changes):
         "update": {"minibatches": 2, "lr": 1e-3},
         "advantage": {"name": "grpo", "options": {}},
         "loss": {"name": "ppo_clip", "options": {}},
-        "checkpoint_every": 1000,
     }
     for name, value in changes.items():
         config[name] = {**config[name], **value} if isinstance(config.get(name), dict) else value

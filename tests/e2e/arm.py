@@ -38,11 +38,11 @@ class Arm:
         project.set("entropy.clip_cov", clip_cov)
         project.set("studies.reward_by_entropy.entropy", ["clip_cov"])
         project.set("algorithms.grpo.steps", steps)
-        project.set("algorithms.grpo.checkpoint_every", checkpoint_every)
-        return cls(project, ".teacher.clip_cov.")
+        project.set("placement", {"train_policy": {"checkpoint_every": checkpoint_every}})
+        return cls(project, ".teacher.clip_cov.", checkpoint_every)
 
-    def __init__(self, project: Project, name: str) -> None:
-        self.project = project
+    def __init__(self, project: Project, name: str, checkpoint_every: int) -> None:
+        self.project, self.checkpoint_every = project, checkpoint_every
         described = subprocess.run(
             [sys.executable, "-c", DESCRIBE, str(project.config), name],
             cwd=project.root,
@@ -59,11 +59,18 @@ class Arm:
         """`(artifact, work directory)` of a run whose results lie in `home`."""
         return home / "policies" / self.job["identity"], home / "work" / "train_policy" / self.job["identity"]
 
-    def start(self, home: Path, kill: tuple[str, int] | None = None) -> subprocess.Popen:
-        """The trainer in a session of its own; with `kill` = (point, count) it ends itself there."""
-        launcher = [str(KILLER), kill[0], str(kill[1]), STAGE] if kill else ["-m", STAGE]
+    def start(
+        self, home: Path, kill: tuple[str, int] | None = None, by: str = "SIGKILL", ranks: int = 1, **options
+    ) -> subprocess.Popen:
+        """The trainer in a session of its own; with `kill` = (point, count) it gets the signal `by` there.
+
+        `options` go to the stage: `minutes=1` is `--minutes 1`. Several `ranks` are started by torchrun.
+        """
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"] if ranks > 1 else []
+        launcher = [*torchrun, *([str(KILLER), by, kill[0], str(kill[1]), STAGE] if kill else ["-m", STAGE])]
+        more = [f"--{name}={value}" for name, value in options.items()]
         return subprocess.Popen(
-            [sys.executable, *launcher, *self._arguments(home)],
+            [sys.executable, *launcher, *self._arguments(home), *more],
             cwd=self.project.root,
             env=self._environment(),
             text=True,
@@ -72,11 +79,12 @@ class Arm:
             start_new_session=True,
         )
 
-    def run(self, home: Path, kill: tuple[str, int] | None = None) -> str:
-        """What the trainer printed; it must end by itself, or by SIGKILL where it was told to."""
-        trainer = self.start(home, kill)
+    def run(self, home: Path, kill: tuple[str, int] | None = None, by: str = "SIGKILL", **options) -> str:
+        """What the trainer printed; it must end well, or as the signal makes it end: SIGTERM with status 1."""
+        trainer = self.start(home, kill, by, **options)
         output, _ = trainer.communicate()
-        assert trainer.returncode == (-signal.SIGKILL if kill else 0), output[-3000:]
+        expected = {"SIGKILL": -signal.SIGKILL, "SIGTERM": 1}[by] if kill else 0
+        assert trainer.returncode == expected, output[-3000:]
         return output
 
     def files(self, home: Path) -> dict[str, bytes]:
@@ -89,7 +97,8 @@ class Arm:
     def _arguments(self, home: Path) -> list[Any]:
         output, work = self.folders(home)[0] / "manifest.json", home / "work"
         inputs = [f"--input={role}={path}" for role, path in self.job["inputs"].items()]
-        return ["--spec", self.job["spec"], "--output", output, "--work", work, *inputs]
+        saving = f"--checkpoint-every={self.checkpoint_every}"
+        return ["--spec", self.job["spec"], "--output", output, "--work", work, saving, *inputs]
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "PYTHONPATH": str(self.project.root), "OMP_NUM_THREADS": "1"}

@@ -1,13 +1,15 @@
-"""Run a stage in this process and end it with SIGKILL at a named point, as a crash of the machine would.
+"""Run a stage in this process and send it a signal at a named point: SIGKILL, as a crash of the machine would end it,
+or SIGTERM, as SLURM asks it to end.
 
-    python tests/e2e/killer.py POINT COUNT workflow_scripts.stages.train_policy --spec ...
+    python tests/e2e/killer.py SIGKILL POINT COUNT workflow_scripts.stages.train_policy --spec ...
 
-The process is killed when it comes to the point for the COUNT-th time:
+The signal strikes when the process comes to the point for the COUNT-th time:
 
 rollout      the responses of a step are drawn, nothing was done with them yet
 update       before an optimiser update: with an even COUNT and two updates per step, between the two
 checkpoint   half of a checkpoint's first file is written; COUNT checkpoints, this one included
 renamed      a checkpoint has its final name, the older one stands beside it
+publish      a file of the finished artifact gets its place among the results
 """
 
 import importlib
@@ -19,21 +21,21 @@ from pathlib import Path
 from typing import Any
 
 
-def main(point: str, count: int, stage: str, argv: list[str]) -> int:
-    POINTS[point](Countdown(count))
+def main(name: str, point: str, count: int, stage: str, argv: list[str]) -> int:
+    POINTS[point](Countdown(count, signal.Signals[name]))
     return importlib.import_module(stage).main(argv)
 
 
 class Countdown:
-    """Kills this process at the `count`-th call."""
+    """Sends this process a signal at the `count`-th call."""
 
-    def __init__(self, count: int) -> None:
-        self.left = count
+    def __init__(self, count: int, number: int) -> None:
+        self.left, self.number = count, number
 
     def __call__(self) -> None:
         self.left -= 1
         if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.number)
 
 
 def in_a_rollout(countdown: Countdown) -> None:
@@ -66,11 +68,16 @@ def after_a_rename(countdown: Countdown) -> None:
     _patch("pathlib", "Path.rename", after=is_checkpoint)
 
 
+def in_a_publication(countdown: Countdown) -> None:
+    _patch("workflow_scripts.artifacts.workdir", "_link", before=lambda *_: countdown())
+
+
 POINTS = {
     "rollout": in_a_rollout,
     "update": in_an_update,
     "checkpoint": in_a_checkpoint,
     "renamed": after_a_rename,
+    "publish": in_a_publication,
 }
 
 
@@ -92,4 +99,4 @@ def _patch(module: str, name: str, before: Callable = lambda *_: None, after: Ca
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]))
+    raise SystemExit(main(*sys.argv[1:3], int(sys.argv[3]), sys.argv[4], sys.argv[5:]))

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from tests.ranks import work
 from tests.tiny import small_model
-from workflow_scripts.artifacts import StageError
+from workflow_scripts.artifacts import Stage, StageError
+from workflow_scripts.artifacts.workdir import WorkDir
 from workflow_scripts.models.sft import BETAS, Schedule, fit
 from workflow_scripts.models.tokenizer import train_tokenizer
 from workflow_scripts.rl.backends import make_backend
@@ -22,15 +23,12 @@ ARCHITECTURE = {"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64
 YES, NO = [5], [6]
 
 
-class Stage:
-    """What `fit` asks of a stage."""
-
-    def __init__(self, case: dict, ranks) -> None:
-        self.ranks, self.checkpoints = ranks, Path(case["folder"])
-        self.deadline = 0.0 if case.get("stop") else None
-
-    def progress(self, *_, **__) -> None:
-        pass
+def make_stage(case: dict, ranks) -> Stage:
+    work = WorkDir(Path(case["folder"]), "distill_judge", "nano-0000000000")
+    if ranks.first:
+        work.start()
+    ranks.share(None)
+    return Stage({}, {}, work, 0.0 if case.get("stop") else None, ranks)
 
 
 def run(case: dict, ranks) -> None:
@@ -41,7 +39,7 @@ def run(case: dict, ranks) -> None:
     backend = make_backend(model, UpdateSettings(1, 1e-2, betas=BETAS, backend=case["backend"]), ranks)
     schedule = Schedule(steps=6, batch=9, lr=1e-2, warmup=2, seed=1, micro_batch_tokens=case["budget"])
     try:
-        rows = fit(backend, examples, schedule, Stage(case, ranks))
+        rows = fit(backend, examples, schedule, make_stage(case, ranks))
     except StageError:
         assert case.get("stop")
         return

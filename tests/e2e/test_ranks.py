@@ -1,8 +1,17 @@
 """A stage under torchrun: two ranks compute one artifact, the first one writes it. Real snakemake, DeepSpeed, gloo."""
 
+import os
+import re
+import shutil
+import signal
+import time
+
 import pyarrow.parquet as pq
 import pytest
 import yaml
+
+from tests.e2e.arm import Arm
+from tests.project import Project
 
 
 @pytest.fixture
@@ -33,3 +42,34 @@ def test_two_ranks_train_the_arm_that_one_trains(two_ranks):
     (together / "manifest.json").unlink()
     assert two_ranks.outcomes("policies") == {("train_policy", "restored"): 1}
     assert two_ranks.plan("policies") == {}
+
+
+@pytest.fixture(scope="module")
+def arm_of_two(arm, tmp_path_factory) -> Arm:
+    """The arm, trained by ZeRO-2 on two processes."""
+    project = Project.copy(arm.project.root, tmp_path_factory.mktemp("two") / "project")
+    shutil.copytree(arm.project.root / "results", project.root / "results")
+    project.set("environment", "deepspeed")
+    project.set("algorithms.grpo.update.backend", "zero2")
+    return Arm(project, ".teacher.clip_cov.", arm.checkpoint_every)
+
+
+def test_ranks_that_are_terminated_agree_on_a_step_save_it_and_end_with_the_same_bytes(arm_of_two, tmp_path):
+    """SIGTERM to torchrun, which passes it on to its workers, as `scancel` and a walltime do."""
+
+    def run(home):
+        return arm_of_two.start(home, ranks=2, environment="deepspeed")
+
+    whole = run(tmp_path / "whole")
+    assert whole.communicate()[0] and whole.returncode == 0
+    job = run(tmp_path / "stopped")
+    checkpoints = arm_of_two.folders(tmp_path / "stopped")[1] / "checkpoints"
+    while job.poll() is None and not any(checkpoints.glob("step-*/state.json")):
+        time.sleep(0.002)
+    os.kill(job.pid, signal.SIGTERM)
+    output, _ = job.communicate()
+    (step,) = set(re.findall(r"terminated after step (\d) of 6: saved, run it again", output))
+    assert job.returncode != 0
+    again = run(tmp_path / "stopped")
+    assert f"resumed after step {step} of 6" in again.communicate()[0] and again.returncode == 0
+    assert arm_of_two.files(tmp_path / "stopped") == arm_of_two.files(tmp_path / "whole")

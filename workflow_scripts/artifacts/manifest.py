@@ -5,6 +5,7 @@ path, so that equal content gives an equal manifest. `provenance.json` beside it
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from workflow_scripts.artifacts.errors import StageError
@@ -13,6 +14,7 @@ from workflow_scripts.artifacts.tables import describe_file
 
 NAME = "manifest.json"
 PROVENANCE = "provenance.json"
+LOCK = "lock.json"  # the manifests of a results root by path, kept in git
 EVENTS = "events"  # TensorBoard's files hold wall-clock times: published, but no part of what an artifact is
 
 
@@ -44,11 +46,35 @@ def read_json(path: Path) -> dict:
         raise StageError(f"{path}: not readable as JSON") from error
 
 
-def damage(folder: Path, manifest: dict) -> list[str]:
-    """Files of the manifest that are missing from the folder or have other bytes."""
-    wrong = []
+def read_manifest(path: Path) -> dict:
+    """Read a manifest and check its shape. Raises StageError naming the file."""
+    manifest = read_json(path)
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    entries = files.values() if isinstance(files, dict) else [None]
+    if not all(isinstance(entry, dict) and {"sha256", "bytes"} <= entry.keys() for entry in entries):
+        raise StageError(f"{path}: not a manifest")
+    return manifest
+
+
+def damage(folder: Path, manifest: dict, digest: Callable[[Path], str] = file_digest) -> dict[str, str]:
+    """What is wrong with files of the manifest, by name: missing from the folder, unreadable, or of other bytes."""
+    wrong = {}
     for name, entry in manifest["files"].items():
         path = folder / name
-        if not path.is_file() or path.stat().st_size != entry["bytes"] or file_digest(path) != entry["sha256"]:
-            wrong.append(name)
+        try:
+            if path.stat().st_size != entry["bytes"] or digest(path) != entry["sha256"]:
+                wrong[name] = "checksum differs from the manifest"
+        except FileNotFoundError:
+            wrong[name] = "file is missing"
+        except OSError as error:
+            wrong[name] = f"not readable: {error.strerror}"
     return wrong
+
+
+def is_intact(folder: Path) -> bool:
+    """Whether a finished artifact with its provenance and all its bytes stands in a folder."""
+    try:
+        read_json(folder / PROVENANCE)
+        return not damage(folder, read_manifest(folder / NAME))
+    except StageError:
+        return False

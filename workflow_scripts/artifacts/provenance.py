@@ -1,40 +1,29 @@
-"""`provenance.json`: who computed an artifact, from what, where and in how long. Read by the report alone."""
+"""`provenance.json`: who computed an artifact, from what, where, at what cost. Read by the report and the plan."""
 
-import os
 import platform
 import resource
 import socket
 import subprocess
 import sys
-import time
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from workflow_scripts.artifacts.fingerprint import ROOT
-from workflow_scripts.artifacts.manifest import PROVENANCE, read_json
+from workflow_scripts.artifacts.manifest import LOCK, PROVENANCE, read_json
+from workflow_scripts.artifacts.slurm import own_id
+from workflow_scripts.artifacts.spending import Spending
 
-
-class Clock:
-    """Wall and core seconds since the process started, imports included, children too."""
-
-    def __init__(self) -> None:
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._begin = time.monotonic() - time.process_time()  # imports before this line cost at least their CPU time
-
-    def seconds(self) -> float:
-        return time.monotonic() - self._begin
-
-    @staticmethod
-    def core_seconds() -> float:
-        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        return sum(usage.ru_utime + usage.ru_stime for usage in used)
+DIGITS = 12  # of the digests of code parts: enough to tell a change
 
 
 def make_provenance(
-    name: str, key: str, spec: dict, inputs: dict[str, str], clock: Clock, timings: dict[str, float], libraries: dict
+    identity: str, spec: dict, inputs: dict[str, str], spending: Spending, timings: dict[str, float], parts: dict
 ) -> dict:
-    """All that is known about one computation; `inputs` maps roles to sha256 of the upstream manifests."""
+    """All that is known about one computation.
+
+    `inputs` maps roles to sha256 of the upstream manifests; `parts` is what the code's fingerprint digests.
+    """
+    name, _, key = identity.rpartition("-")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {
         "stage": spec["stage"],
@@ -46,11 +35,11 @@ def make_provenance(
         "host": socket.gethostname(),
         "device": platform.processor() or platform.machine(),
         "python": platform.python_version(),
-        "libraries": {library: version(library) for library in libraries},
-        "slurm": os.environ.get("SLURM_JOB_ID"),
-        "started": clock.started,
-        "seconds": round(clock.seconds(), 2),
-        "core_seconds": round(clock.core_seconds(), 2),
+        "libraries": {library: version(library) for library in parts["libraries"]},
+        "code": {kind: _short(part) if kind != "libraries" else part for kind, part in parts.items()},
+        "slurm": own_id(),
+        "started": spending.started,
+        **spending.total(),
         "peak_bytes": peak,
         "timings": {phase: round(seconds, 3) for phase, seconds in timings.items()},
     }
@@ -61,6 +50,10 @@ def read_provenance(folder: Path) -> dict:
     return read_json(folder / PROVENANCE)
 
 
+def _short(digests: dict[str, str]) -> dict[str, str]:
+    return {name: text[:DIGITS] for name, text in digests.items()}
+
+
 def _git() -> dict:
     def run(*command: str) -> str | None:
         try:
@@ -69,5 +62,5 @@ def _git() -> dict:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
-    status = run("status", "--porcelain", "--untracked-files=no")
+    status = run("status", "--porcelain", "--untracked-files=no", "--", ".", f":(exclude,glob)**/{LOCK}")
     return {"commit": run("rev-parse", "HEAD"), "dirty": None if status is None else bool(status)}

@@ -23,18 +23,21 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
 
 from workflow_scripts.artifacts.accepted import Accepted
+from workflow_scripts.artifacts.budget import Budget
 from workflow_scripts.artifacts.errors import StageError
-from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, stage_libraries
+from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, fingerprint_parts, stage_libraries
 from workflow_scripts.artifacts.keys import canonical_json, digest, file_digest, key
-from workflow_scripts.artifacts.manifest import read_json, write_json
-from workflow_scripts.artifacts.provenance import Clock, make_provenance
+from workflow_scripts.artifacts.manifest import read_manifest, write_json
+from workflow_scripts.artifacts.provenance import make_provenance
+from workflow_scripts.artifacts.spending import Clock, Spending
 from workflow_scripts.artifacts.tables import read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir
 from workflow_scripts.ranks import Ranks, is_lost_rank, leave, log_of_rank, start_ranks
@@ -52,13 +55,16 @@ class Stage:
         work: WorkDir,
         deadline: float | None = None,
         ranks: Ranks | None = None,
+        checkpoint_every: int = 25,
     ):
         self.config, self.deadline, self.ranks = config, deadline, ranks or Ranks()
+        self.checkpoint_every = checkpoint_every  # steps; decides no byte, so that it is no part of the config
         self.inputs = {role: path.parent for role, path in manifests.items()}
         self.out, self.checkpoints = work.staging, work.checkpoints
         self.accounting: dict[str, int] = {}
         self.timings: dict[str, float] = {}
         self._manifests, self._work, self._progress_at = manifests, work, 0.0
+        self._terminated = False
 
     # ----------------------------------------------------------------------------------------- reading
     def read(self, role: str, file: str, schema: pa.Schema) -> pa.Table:
@@ -69,7 +75,7 @@ class Stage:
         """A file or folder of an upstream artifact, checksums verified. Raises StageError naming what is damaged."""
         if role not in self._manifests:
             raise StageError(f"no input {role!r}; there are {', '.join(self._manifests) or 'none'}")
-        folder, files = self.inputs[role], read_json(self._manifests[role])["files"]
+        folder, files = self.inputs[role], read_manifest(self._manifests[role])["files"]
         listed = [file for file in files if file == name or file.startswith(name + "/")]
         if not listed:
             raise StageError(f"{folder}: {name} is not part of this artifact")
@@ -82,7 +88,7 @@ class Stage:
 
     def has(self, role: str, file: str) -> bool:
         """Whether an upstream artifact lists this file."""
-        return role in self._manifests and file in read_json(self._manifests[role])["files"]
+        return role in self._manifests and file in read_manifest(self._manifests[role])["files"]
 
     # ----------------------------------------------------------------------------------------- writing
     def write(self, file: str, columns: pa.Table | dict[str, Any], schema: pa.Schema) -> None:
@@ -96,6 +102,32 @@ class Stage:
     def account(self, **counts: int) -> None:
         """Record row counts in the manifest: what was generated, dropped and kept."""
         self.accounting |= {name: int(count) for name, count in counts.items()}
+
+    # ------------------------------------------------------------------------------------- ending early
+    @contextmanager
+    def finishing_steps(self) -> Iterator[None]:
+        """Within, SIGTERM (scancel, preemption, a walltime) only asks for the end: see `must_stop`.
+
+        SIGKILL follows, 30 s later by SLURM's and torchrun's defaults: a longer step is lost, back to the checkpoint.
+        """
+
+        def ask(*_: Any) -> None:
+            self._terminated = True
+
+        before = signal.signal(signal.SIGTERM, ask)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    def must_stop(self, reserve: float = 0.0) -> str:
+        """Why a loop has to save and end after this step, "" where it may go on; all ranks ask and get one answer.
+
+        `reserve`: seconds that another step and saving it would take.
+        """
+        late = self.deadline is not None and time.monotonic() + reserve >= self.deadline
+        reason = "terminated" if self._terminated else "time budget used up" if late else ""
+        return next(filter(None, self.ranks.gather(reason)), "")
 
     # --------------------------------------------------------------------------------------- reporting
     def log(self, message: str) -> None:
@@ -117,57 +149,71 @@ class Stage:
         self.log(f"{step}/{total} {text}".rstrip())
 
 
-def run_stage(name: str, build: Callable[[Stage], None], argv: list[str] | None = None) -> int:
-    """Parse the command line, restore or build the artifact, publish it. Returns the exit status."""
+Guards = dict[str, Callable[[Stage], None]]
+
+
+def run_stage(
+    name: str, build: Callable[[Stage], None], argv: list[str] | None = None, guards: Guards | None = None
+) -> int:
+    """Parse the command line, restore or build the artifact, publish it. Returns the exit status.
+
+    `guards`: role of an input -> check that lets the stage run or raises. Such an input decides whether the artifact
+    may be made and not one byte of it: where it alone has changed, the artifact is restored.
+    """
     clock, args = Clock(), _parse(name, argv)
     terminal = _redirect(args.log and log_of_rank(args.log, int(os.environ.get("RANK", 0))))
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.update(OMP_NUM_THREADS=str(args.threads), TOKENIZERS_PARALLELISM="false")
     try:
-        _run(name, build, args, clock)
+        _run(name, build, args, clock, guards or {})
     except BaseException as error:  # the last line is for the user, whatever happened
-        line = _one_line(error)
-        if not isinstance(error, StageError | OSError | SystemExit | KeyboardInterrupt):
-            traceback.print_exc()
-        print(f"{name}: {line}", flush=True)
+        line = f"{name}: {_one_line(error, args.work)}"
+        with suppress(OSError):  # the disk of the log may be full
+            if not isinstance(error, StageError | OSError | SystemExit | KeyboardInterrupt) and not _is_full(error):
+                traceback.print_exc()
+            print(line, flush=True)
         if args.log:
-            print(f"{name}: {line}  (log: {args.log})", file=terminal, flush=True)
+            print(f"{line}  (log: {args.log})", file=terminal, flush=True)
         return leave(1)
     return leave(0)
 
 
-def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, clock: Clock) -> None:
-    spec, identity = _checked_spec(name, args)
+def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, clock: Clock, guards: Guards) -> None:
+    budget, (spec, identity) = Budget(args.minutes), _checked_spec(name, args)
     work, ranks = WorkDir(args.work, name, identity), start_ranks()
+    stage = Stage(spec["config"], args.input, work, budget.deadline, ranks, args.checkpoint_every)
     if not ranks.first:
         if ranks.share(None) == "build":
-            build(Stage(spec["config"], args.input, work, _deadline(args), ranks))
+            build(stage)
+            ranks.gather(clock.core_seconds())
         ranks.part_company()
         return
+    for role in guards.keys() & args.input.keys():
+        guards[role](stage)
     with work.lock():
         digests = {role: _manifest_digest(path) for role, path in args.input.items()}
         own = {part: spec[part] for part in ("stage", "config", "code")}
-        content_id = digest(canonical_json({**own, "inputs": digests}))
+        deciding = {role: found for role, found in digests.items() if role not in guards}
+        content_id = digest(canonical_json({**own, "inputs": deciding}))
         if work.finished() or work.adopt(content_id):
             print(f"{name}: restored {identity}", flush=True)
             ranks.share("restored")
         else:
-            libraries = _checked_libraries(name, spec["config"], args.lock)
+            _check_libraries(name, spec["config"], args.lock)
+            parts = fingerprint_parts(name, spec["config"], args.lock)
+            budget.watch(work, name)
             work.start()
-            ranks.share("build")
-            stage = Stage(spec["config"], args.input, work, _deadline(args), ranks)
-            build(stage)
-            label, _, artifact_key = identity.rpartition("-")
-            provenance = make_provenance(label, artifact_key, spec, digests, clock, stage.timings, libraries)
-            work.finish(stage.accounting, provenance)
+            with Spending(work.spent, clock) as spending:
+                ranks.share("build")
+                build(stage)
+                spending.of_others = sum(ranks.gather(0.0))
+                provenance = make_provenance(identity, spec, digests, spending, stage.timings, parts)
+                work.finish(stage.accounting, provenance)
+            budget.forget(work)
             print(f"{name}: computed {identity} in {clock.seconds():.1f} s", flush=True)
         ranks.part_company()
         work.remember(content_id)
         work.publish(args.output)
-
-
-def _deadline(args: argparse.Namespace) -> float | None:
-    return time.monotonic() + 60 * args.minutes if args.minutes else None
 
 
 def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
@@ -185,9 +231,8 @@ def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
     return spec, identity
 
 
-def _checked_libraries(name: str, config: dict, lock: Path) -> dict[str, str]:
-    pins = stage_libraries(name, config, lock)
-    for library, pinned in pins.items():
+def _check_libraries(name: str, config: dict, lock: Path) -> None:
+    for library, pinned in stage_libraries(name, config, lock).items():
         try:
             installed = importlib.metadata.version(library).partition("+")[0]
         except importlib.metadata.PackageNotFoundError:
@@ -196,7 +241,6 @@ def _checked_libraries(name: str, config: dict, lock: Path) -> dict[str, str]:
             raise StageError(
                 f"{library} {installed} is installed, {lock} pins {pinned}: install it, or edit the lock file"
             )
-    return pins
 
 
 def _manifest_digest(path: Path) -> str:
@@ -206,7 +250,9 @@ def _manifest_digest(path: Path) -> str:
 
 
 def _parse(name: str, argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m workflow_scripts.stages.{name}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m workflow_scripts.stages.{name}", epilog="@FILE stands for the arguments in a file, one a line."
+    )
     parser.add_argument("--spec", required=True, help="canonical JSON: stage, config, code, inputs")
     parser.add_argument("--output", required=True, type=Path, help="manifest of the artifact; its path holds the key")
     parser.add_argument("--work", required=True, type=Path, help="root of the work directories")
@@ -214,11 +260,18 @@ def _parse(name: str, argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--input", action="append", default=[], metavar="ROLE=MANIFEST", help="an upstream artifact")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--minutes", type=float, default=0, help="time budget; 0 means none")
+    parser.add_argument("--checkpoint-every", type=int, default=25, help="steps between two checkpoints (default 25)")
     parser.add_argument("--log-file", dest="log", type=Path, help="file for all output; errors also go to the terminal")
-    args = parser.parse_args(argv)
+    args = parser.parse_args(_arguments(sys.argv[1:] if argv is None else argv))
     args.lock = ROOT / "envs" / f"{args.environment}.txt"
     args.input = {role: Path(path) for role, _, path in (item.partition("=") for item in args.input)}
     return args
+
+
+def _arguments(given: list[str]) -> list[str]:
+    """The command line's arguments; `@FILE` stands for the lines of a file, however many and long."""
+    lines = [Path(item[1:]).read_text().rstrip("\n").split("\n") if item[:1] == "@" else [item] for item in given]
+    return [argument for part in lines for argument in part]
 
 
 def _redirect(log: Path | None) -> Any:
@@ -237,9 +290,15 @@ def _terminate(*_) -> NoReturn:
     raise SystemExit("terminated")
 
 
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return f"disk is full while writing {error.filename or 'the artifact'}"
+def _is_full(error: BaseException) -> bool:
+    """Whether a disk or a quota is full, as Python words it, or a library (safetensors) that has its own errors."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "errno", None) in full or any(os.strerror(number) in str(error) for number in full)
+
+
+def _one_line(error: BaseException, work: Path) -> str:
+    if _is_full(error):
+        return f"disk is full while writing {getattr(error, 'filename', None) or f'below {work.parent}'}"
     if isinstance(error, StageError | SystemExit | OSError):
         return " ".join(str(error).split())
     if isinstance(error, KeyboardInterrupt):

@@ -3,6 +3,7 @@
     <results>/work/<stage>/<name>-<key>/
         lock          held while a job works here
         checkpoints/  survives failure and kill, removed after success
+        spent.json    what unfinished attempts have cost
         staging/      what build() writes
         done/         the finished artifact, manifest.json last; published files are hard links to it
     <results>/work/same/<content id>
@@ -18,7 +19,15 @@ from pathlib import Path
 
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.lock import Lock
-from workflow_scripts.artifacts.manifest import NAME, PROVENANCE, damage, make_manifest, read_json, write_json
+from workflow_scripts.artifacts.manifest import (
+    EVENTS,
+    NAME,
+    PROVENANCE,
+    is_intact,
+    make_manifest,
+    read_manifest,
+    write_json,
+)
 
 
 class WorkDir:
@@ -27,15 +36,14 @@ class WorkDir:
     def __init__(self, root: Path, stage: str, identity: str):
         self.root, self.path = root, root / stage / identity
         self.staging, self.done = self.path / "staging", self.path / "done"
-        self.checkpoints = self.path / "checkpoints"
+        self.checkpoints, self.spent = self.path / "checkpoints", self.path / "spent.json"
 
     def lock(self) -> Lock:
         return Lock(self.path / "lock")
 
     def finished(self) -> bool:
         """Whether a finished artifact with intact files stands here."""
-        manifest = self.done / NAME
-        return manifest.is_file() and not damage(self.done, read_json(manifest))
+        return is_intact(self.done)
 
     def start(self) -> None:
         """An empty staging folder; checkpoints of an earlier attempt stay."""
@@ -43,6 +51,13 @@ class WorkDir:
             shutil.rmtree(leftover, ignore_errors=True)
         self.staging.mkdir(parents=True)
         self.checkpoints.mkdir(exist_ok=True)
+
+    def kept(self) -> str:
+        """The last complete file of the checkpoints and how many there are; empty without any."""
+        paths = (path for path in self.checkpoints.rglob("*") if path.is_file() and path.suffix not in (".log", ".tmp"))
+        names = sorted(path.relative_to(self.checkpoints).as_posix() for path in paths)
+        complete = [name for name in names if not name.startswith(".")]
+        return f"{complete[-1]} ({len(complete)} in all)" if complete else ""
 
     def finish(self, accounting: dict[str, int], provenance: dict) -> None:
         """Seal the staging folder: manifest, provenance, read-only files, one rename."""
@@ -60,14 +75,21 @@ class WorkDir:
         if not pointer.is_file():
             return False
         twin = self.root / pointer.read_text().strip()
-        manifest = twin / "done" / NAME
-        if twin == self.path or not manifest.is_file() or damage(twin / "done", read_json(manifest)):
+        if twin == self.path or not is_intact(twin / "done"):
             return False
+        self.keep(twin / "done" / NAME)
+        return True
+
+    def keep(self, manifest: Path) -> None:
+        """Make the finished artifact of a manifest elsewhere the finished one here, by hard links."""
+        folder = manifest.parent
+        events = [path.relative_to(folder) for path in (folder / EVENTS).rglob("*") if path.is_file()]
         shutil.rmtree(self.staging, ignore_errors=True)
-        link_tree(twin / "done", self.staging)
+        for name in (*read_manifest(manifest)["files"], PROVENANCE, *events):
+            _link(folder / name, self.staging / name)
+        _link(manifest, self.staging / NAME)
         shutil.rmtree(self.done, ignore_errors=True)
         self.staging.rename(self.done)
-        return True
 
     def remember(self, content_id: str) -> None:
         """Make this finished artifact findable by its content id."""
@@ -97,13 +119,6 @@ class WorkDir:
 
 
 _KEPT = ("README.md",)
-
-
-def link_tree(source: Path, target: Path) -> None:
-    """Hard-link all files of a folder into a new one."""
-    for path in source.rglob("*"):
-        if path.is_file():
-            _link(path, target / path.relative_to(source))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -121,7 +121,6 @@ class Algorithm(Strict):
     update: Update
     normalize_reward: bool = Field(False, description="z-score of the reward over the batch (2503.23829, Eq. 5)")
     filter_groups: bool = Field(True, description="drop groups whose thresholded verdicts are all equal")
-    checkpoint_every: PositiveInt = Field(25, description="rollout steps between two checkpoints")
     measure_entropy_change: bool = Field(
         False, description="measure the entropy of the same responses before and after the update, one pass more"
     )
@@ -297,6 +296,12 @@ class Placement(Strict):
     minutes: PositiveInt = 60
     gpus: Annotated[int, Field(ge=0)] = Field(0, description="GPUs per node")
     nodes: PositiveInt = 1
+    checkpoint_every: PositiveInt = Field(25, description="rollout steps of a training between two checkpoints")
+
+    @property
+    def ranks(self) -> int:
+        """Processes of a stage that shares its work: one per GPU, or per node where there are none."""
+        return max(self.gpus, 1) * self.nodes
 
 
 class Config(Strict):

@@ -1,6 +1,5 @@
 """The gate between an audited judge and the arms: thresholds of the config against figures of the audit (GATE rows)."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 Rows = list[dict[str, Any]]
@@ -41,12 +40,3 @@ def gate_rows(figures: dict[str, Figure], gate: dict[str, float | None]) -> Rows
         bound = "at most" if name in AT_MOST else "at least"
         rows.append({"threshold": name, "value": value, "bound": bound, "limit": limit, "passed": passed, "n": n})
     return rows
-
-
-def missed(rows: Iterable[dict[str, Any]]) -> str:
-    """The numbers that missed, for one line: "kappa 0.412, at least 0.6 asked for; ..."; empty if none did."""
-    return "; ".join(
-        f"{row['threshold']} {row['value']:.3g}, {row['bound']} {row['limit']:g} asked for"
-        for row in rows
-        if not row["passed"]
-    )

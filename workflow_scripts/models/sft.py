@@ -11,6 +11,7 @@ of seed and epoch, and nothing else is random.
 """
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,22 +109,22 @@ def fit(backend: Backend, examples: list[Example], schedule: Schedule, stage: An
     state = load_checkpoint(stage.checkpoints, backend) if stage is not None else None
     rows: dict[str, list] = state["rows"] if state else {column: [] for column in COLUMNS}
     clock = _CheckpointClock()
-    for step in range(len(rows["step"]) + 1, schedule.steps + 1):
-        chosen = [examples[index] for index in order[step - 1]]
-        loss, norm = _update(backend, chosen, schedule, schedule.rate(step), ranks)
-        tokens = sum(len(completion) for _, completion in chosen) + (rows["tokens"] or [0])[-1]
-        for column, value in zip(COLUMNS, (step, loss, norm, schedule.rate(step), tokens), strict=True):
-            rows[column].append(value)
-        if stage is None:
-            continue
-        stage.progress(step, schedule.steps, loss=loss)
-        late = stage.deadline is not None and time.monotonic() > stage.deadline
-        late, due = ranks.share((late, late or clock.due()))
-        if due:
-            save_checkpoint(stage.checkpoints, step, backend, {"rows": rows}, ranks.first)
-            clock.saved()
-        if late:
-            raise StageError(f"time budget spent after {step} of {schedule.steps} training steps; run again to go on")
+    with stage.finishing_steps() if stage is not None else nullcontext():
+        for step in range(len(rows["step"]) + 1, schedule.steps + 1):
+            chosen = [examples[index] for index in order[step - 1]]
+            loss, norm = _update(backend, chosen, schedule, schedule.rate(step), ranks)
+            tokens = sum(len(completion) for _, completion in chosen) + (rows["tokens"] or [0])[-1]
+            for column, value in zip(COLUMNS, (step, loss, norm, schedule.rate(step), tokens), strict=True):
+                rows[column].append(value)
+            if stage is None:
+                continue
+            stage.progress(step, schedule.steps, loss=loss)
+            reason = stage.must_stop(reserve=2 * clock.saving)
+            if ranks.share(clock.due()) or reason:
+                save_checkpoint(stage.checkpoints, step, backend, {"rows": rows}, ranks.first)
+                clock.saved()
+            if reason and step < schedule.steps:
+                raise StageError(f"{reason} after training step {step} of {schedule.steps}: saved, run it again")
     backend.refresh()
     return rows
 
@@ -155,6 +156,7 @@ class _CheckpointClock:
 
     def __init__(self) -> None:
         self._last, self._asked, self._wait = time.monotonic(), 0.0, CHECKPOINT_SECONDS
+        self.saving = 0.0  # seconds that the last one took
 
     def due(self) -> bool:
         self._asked = time.monotonic()
@@ -162,4 +164,5 @@ class _CheckpointClock:
 
     def saved(self) -> None:
         self._last = time.monotonic()
-        self._wait = max(CHECKPOINT_SECONDS, (self._last - self._asked) / CHECKPOINT_SHARE)
+        self.saving = self._last - self._asked
+        self._wait = max(CHECKPOINT_SECONDS, self.saving / CHECKPOINT_SHARE)

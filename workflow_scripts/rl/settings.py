@@ -12,7 +12,7 @@ from workflow_scripts.rl.losses.aggregation import AGGREGATIONS
 from workflow_scripts.rl.schedule import SCHEDULES
 
 SCOPES = ("mini_batch", "micro_batch")
-_OPTIONAL = ("normalize_reward", "filter_groups", "checkpoint_every", "measure_entropy_change")
+_OPTIONAL = ("normalize_reward", "filter_groups", "measure_entropy_change")
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,6 @@ class Settings:
     template: str
     normalize_reward: bool = False
     filter_groups: bool = True
-    checkpoint_every: int = 25
     measure_entropy_change: bool = False
     validation: ValidationSettings | None = None
 

@@ -102,7 +102,7 @@ class Trainer:
 
     def train(self) -> History:
         """Run to the last step, from the newest checkpoint if there is one."""
-        with closing(self.events):
+        with closing(self.events), self.stage.finishing_steps():
             return self._train()
 
     def _train(self) -> History:
@@ -124,11 +124,11 @@ class Trainer:
             self._report(step, row, (now - started) / (step - done), tokens / (now - started))
             # a further step, and saving it, must fit: at the deadline itself the job is killed
             longest, before = max(longest, now - before), now
-            late = self.ranks.share(self.stage.deadline is not None and now + 2 * longest >= self.stage.deadline)
-            if late or step % self.settings.checkpoint_every == 0:
+            reason = self.stage.must_stop(reserve=2 * longest)
+            if reason or step % self.stage.checkpoint_every == 0:
                 self._save(step)
-            if late and step < self.settings.steps:
-                raise StageError(f"time budget used up after step {step} of {self.settings.steps}: saved, run it again")
+            if reason and step < self.settings.steps:
+                raise StageError(f"{reason} after step {step} of {self.settings.steps}: saved, run it again")
         self._keep(self._unsaved, self.history.rollouts)
         return self.history
 

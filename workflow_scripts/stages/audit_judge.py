@@ -18,7 +18,8 @@ SHELF = "shelf:"  # prefix of the models that are compared as they are, off the 
 def build(stage: Stage) -> None:
     from workflow_scripts.artifacts.schemas import AUDIT, GATE, LABELS, PROBES, RELIABILITY, VOTES, WORDING
     from workflow_scripts.evaluation.audit import agreement_rows, reliability_rows, uncertainty_rows, vote_rows
-    from workflow_scripts.evaluation.gate import gate_figures, gate_rows, missed
+    from workflow_scripts.evaluation.gate import gate_figures, gate_rows
+    from workflow_scripts.evaluation.passed import missed
     from workflow_scripts.evaluation.probing import probe_rows, worst_false_positive_rate
     from workflow_scripts.evaluation.raters import rate
     from workflow_scripts.evaluation.wording import chosen_rows, worst_wording

@@ -1,6 +1,7 @@
 """Train a policy by RL from the base policy, under one reward and one entropy setting: an arm of a study."""
 
 from workflow_scripts.artifacts import Stage, run_stage
+from workflow_scripts.evaluation.passed import require_passed_gate
 
 
 def build(stage: Stage) -> None:
@@ -31,7 +32,7 @@ def build(stage: Stage) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    return run_stage("train_policy", build, argv)
+    return run_stage("train_policy", build, argv, guards={"audit": require_passed_gate})
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ class Bench:
     def output(self, spec, name="thing"):
         return self.root / "labels" / f"{name}-{key(spec)}" / "manifest.json"
 
-    def run(self, spec, build=None, output=None, **inputs):
+    def run(self, spec, build=None, output=None, guards=None, **inputs):
         arguments = ["--spec", json.dumps(spec), "--output", str(output or self.output(spec))]
         arguments += ["--work", str(self.root / "work")]
         for role, path in inputs.items():
             arguments += ["--input", f"{role}={path}"]
-        return run_stage(STAGE, build or self.build, arguments)
+        return run_stage(STAGE, build or self.build, arguments, guards)
 
 
 @pytest.fixture
@@ -51,6 +51,16 @@ def test_computes_and_publishes(bench):
     assert manifest["files"]["t.parquet"]["rows"] == 1 and manifest["accounting"] == {"kept": 1}
     provenance = json.loads((bench.output(spec).parent / "provenance.json").read_text())
     assert provenance["spec"] == spec and provenance["core_seconds"] > 0
+
+
+def test_arguments_may_stand_in_a_file(bench, tmp_path):
+    """One a line and of any length, where a command line ends at 128 KiB an argument."""
+    spec = bench.spec(text="two words \u2028 'quoted' " + "x" * 200_000)
+    arguments = ["--spec", json.dumps(spec, ensure_ascii=False), "--output", str(bench.output(spec))]
+    listed = tmp_path / "arguments"
+    listed.write_text("\n".join(arguments) + "\n")
+    assert run_stage(STAGE, bench.build, [f"@{listed}", "--work", str(bench.root / "work")]) == 0
+    assert bench.output(spec).is_file()
 
 
 def test_a_lost_output_is_restored_without_computing(bench):
@@ -78,6 +88,21 @@ def test_changed_input_bytes_compute_again(bench, tmp_path):
     (tmp_path / "up.json").write_text("2")
     second = first | {"inputs": {"data": "b"}}
     assert bench.run(second, data=tmp_path / "up.json") == 0 and bench.calls == 2
+
+
+def test_a_changed_guard_restores_and_one_that_refuses_stops_even_a_finished_artifact(bench, tmp_path, capsys):
+    def refuse(stage):
+        raise StageError("the judge failed")
+
+    for number in (1, 2):
+        (tmp_path / "audit.json").write_text(str(number))
+        spec = bench.spec(text="x") | {"inputs": {"audit": str(number)}}
+        assert bench.run(spec, guards={"audit": lambda stage: None}, audit=tmp_path / "audit.json") == 0
+    assert bench.calls == 1
+    assert bench.run(spec, guards={"audit": refuse}, audit=tmp_path / "audit.json") == 1
+    assert capsys.readouterr().out.splitlines()[-1] == f"{STAGE}: the judge failed"
+    decides = bench.spec(text="x") | {"inputs": {"audit": "3"}}
+    assert bench.run(decides, audit=tmp_path / "audit.json") == 0 and bench.calls == 2
 
 
 def test_a_spec_that_does_not_fit_the_path_stops(bench, capsys):

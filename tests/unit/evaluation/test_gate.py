@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from workflow_scripts.artifacts import StageError
-from workflow_scripts.evaluation.gate import Figure, gate_figures, gate_rows, missed
-from workflow_scripts.rewards.judge_reward import require_passed_gate
+from workflow_scripts.evaluation.gate import Figure, gate_figures, gate_rows
+from workflow_scripts.evaluation.passed import missed, require_passed_gate
 
 FIGURES = {
     "balanced_accuracy": Figure(0.9, 100),

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from workflow_scripts.artifacts import StageError
+from workflow_scripts.artifacts import Stage, StageError
+from workflow_scripts.artifacts.workdir import WorkDir
 from workflow_scripts.models import hub
 from workflow_scripts.models.loading import encode_chat, load_model, load_tokenizer, save_model
 from workflow_scripts.models.scratch import build_model, train
 from workflow_scripts.models.sft import BETAS, Schedule, batches, collate, fit
 from workflow_scripts.models.tokenizer import require_single_tokens, train_tokenizer
-from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.backends.single import Single
 from workflow_scripts.rl.settings import UpdateSettings
 
@@ -25,14 +25,10 @@ TABLE = {name: values * 20 for name, values in TABLE.items()}
 SOURCE = {"architecture": ARCHITECTURE, "objective": "verdicts", "template": "judge_nano", "training": TRAINING}
 
 
-class Stage:
-    """Checkpoints, deadline and ranks, as a stage gives them."""
-
-    def __init__(self, folder, deadline=None):
-        self.checkpoints, self.deadline, self.ranks = folder, deadline, Ranks()
-
-    def progress(self, *_, **__):
-        pass
+def make_stage(folder, deadline=None):
+    work = WorkDir(folder, "distill_judge", "nano-0000000000")
+    work.start()
+    return Stage({}, {}, work, deadline)
 
 
 def weights(model):
@@ -123,10 +119,10 @@ def test_training_resumes_bit_for_bit(tmp_path):
     rows = fit(backend(whole), examples, settings)
     stopped = build_model(ARCHITECTURE, tokenizer, 0)
     for _ in range(3):  # a deadline in the past: one step, a checkpoint, out
-        with pytest.raises(StageError, match="run again to go on"):
-            fit(backend(stopped), examples, settings, Stage(tmp_path, deadline=0.0))
+        with pytest.raises(StageError, match="time budget used up after training step . of 8: saved, run it again"):
+            fit(backend(stopped), examples, settings, make_stage(tmp_path, deadline=0.0))
         stopped = build_model(ARCHITECTURE, tokenizer, 0)
-    assert fit(backend(stopped), examples, settings, Stage(tmp_path)) == rows
+    assert fit(backend(stopped), examples, settings, make_stage(tmp_path)) == rows
     assert torch.equal(weights(stopped), weights(whole))
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pt", ".bin", ".pkl")]  # nothing to unpickle
 

@@ -52,6 +52,17 @@ def test_a_worker_that_dies_fails_or_eats_memory_is_an_error_and_is_replaced(poo
     assert pool.verify([("equal",)] * 4) == [Verdict.EQUAL] * 4
 
 
+def test_a_signal_to_the_whole_job_costs_no_verdict(pool):
+    """SLURM sends SIGTERM to every process of a job: the fork server, idle workers, and one in the middle of a pair."""
+    pool.verify([("equal",)] * 2)
+    results = pool.as_completed([("sleep", "0.3"), ("equal",)])
+    assert next(results) == (1, Verdict.EQUAL)
+    for process in processes():
+        process.terminate()
+    assert list(results) == [(0, Verdict.EQUAL)]
+    assert pool.verify([("equal",)] * 4) == [Verdict.EQUAL] * 4
+
+
 def test_results_come_as_they_are_ready_and_the_rest_can_be_left(pool):
     pool.verify([("equal",)] * 2)
     results = pool.as_completed([("sleep", "0.4"), ("equal",), ("different",)])

@@ -95,8 +95,8 @@ def test_the_trainer_puts_signs_into_its_metrics_and_logs_a_new_one_once(tmp_pat
     """The thresholds are set so that a sign is there from the second step on; a resumed run finds the same."""
     monkeypatch.setattr(hacking, "WINDOW", 2)
     monkeypatch.setattr(hacking, "REPEATED", 0.0)
-    settings = nano_settings(steps=4, checkpoint_every=2)
-    rows = make_trainer(tmp_path / "straight", settings).train().metrics
+    settings = nano_settings(steps=4)
+    rows = make_trainer(tmp_path / "straight", settings, checkpoint_every=2).train().metrics
     assert [row["warning"] for row in rows] == ["", "repetition", "repetition", "repetition"]
     assert all(0.0 <= row["repetition"] <= 1.0 for row in rows)
     assert capsys.readouterr().out.count("sign of reward hacking (repetition)") == 1

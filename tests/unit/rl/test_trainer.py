@@ -31,7 +31,7 @@ def make_trainer(folder, settings, reward=many_letters, seed=0, **extra):
         questions=questions,
         settings=settings,
         reward=reward,
-        stage=Stage({}, {}, work, extra.pop("deadline", None)),
+        stage=Stage({}, {}, work, extra.pop("deadline", None), checkpoint_every=extra.pop("checkpoint_every", 1000)),
         validator=Validator(questions, validation, max_tokens=8, rule=many_letters),
         keep_steps=range(1, settings.steps + 1),
         **extra,
@@ -75,7 +75,7 @@ def test_equal_seeds_give_equal_runs_and_resume_is_exact(tmp_path, variant):
     again = make_trainer(tmp_path / "b", settings)
     assert_same(outcome(again, again.train()), expected)
 
-    stopping = make_trainer(tmp_path / "c", nano_settings(**VARIANTS[variant], checkpoint_every=1))
+    stopping = make_trainer(tmp_path / "c", settings, checkpoint_every=1)
     step = stopping._step
 
     def killed_in_step_4(number):
@@ -109,8 +109,8 @@ def test_time_budget_saves_and_carries_on(tmp_path):
 
 
 def test_a_half_written_checkpoint_is_ignored(tmp_path):
-    settings = nano_settings(checkpoint_every=2)
-    straight = make_trainer(tmp_path / "a", settings)
+    settings = nano_settings()
+    straight = make_trainer(tmp_path / "a", settings, checkpoint_every=2)
     expected = outcome(straight, straight.train())
     folder = straight.stage.checkpoints
     assert [path.name for path in folder.glob("step-*")] == ["step-00000004"]
@@ -185,8 +185,8 @@ def test_refill_gives_up_with_one_line_and_keeps_the_checkpoint(tmp_path):
         result = many_letters(batch)
         return result if next(calls) < 3 else type(result)(result.values, result.verdicts | True, result.p_yes)
 
-    settings = nano_settings(rollout={"max_batches": 2, "samples": 8}, checkpoint_every=1)
-    trainer = make_trainer(tmp_path, settings, reward=never_mixed_later)
+    settings = nano_settings(rollout={"max_batches": 2, "samples": 8})
+    trainer = make_trainer(tmp_path, settings, reward=never_mixed_later, checkpoint_every=1)
     with pytest.raises(StageError, match=r"step \d: [0-3] of 4 groups with mixed verdicts after 2 batches"):
         trainer.train()
     saved = len(trainer.history.metrics)
@@ -235,7 +235,7 @@ def test_event_files_hold_the_metrics_after_a_resume_too(tmp_path):
     """What TensorBoard itself reads: every step once, with the numbers of the table."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    stopped = make_trainer(tmp_path, nano_settings(checkpoint_every=1), deadline=time.monotonic() - 1)
+    stopped = make_trainer(tmp_path, nano_settings(), deadline=time.monotonic() - 1, checkpoint_every=1)
     with pytest.raises(StageError):
         stopped.train()
     trainer = make_trainer(tmp_path, nano_settings())
