@@ -2,13 +2,26 @@
 #
 #   snakemake --cores all                                     the nano scale (config/nano.yaml)
 #   snakemake --cores all --configfile config/NAME.yaml       any other scale
+#   snakemake --workflow-profile config/profiles/slurm        on a cluster
 #   snakemake -n                                              what would run, and why
+from snakemake.settings.enums import RerunTrigger
 from snakemake.utils import min_version
+
+from workflow_scripts import controller
 
 min_version("9.20")
 
+# The path of an artifact is its identity: a job is due where its path is missing, and for no other reason. Snakemake's
+# other triggers (text of a rule, parameters, names of inputs) would plan finished artifacts, and worse: behind such a
+# job it does not look for missing files, as long as the inputs between are ancient and there. No Snakefile can set
+# `--rerun-triggers mtime`, and plain snakemake has to be right: so the property that the DAG asks is replaced.
+type(workflow).rerun_triggers = frozenset({RerunTrigger.MTIME})
+
 
 include: "rules/common.smk"
+
+
+controller.guard(workflow)
 
 
 container: "docker://python:3.12-slim"
@@ -34,4 +47,5 @@ include: "rules/targets.smk"
 
 
 onsuccess:
+    record_lock()
     name_report()

@@ -1,12 +1,16 @@
 ##### The config, the graph of artifacts, and what every rule asks of them. #####
+import gc
+import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from workflow_scripts.config.graph import FOLDERS, Graph, spec_text
 from workflow_scripts.config.load import ConfigError, load_config
-from workflow_scripts.config.placement import placement_of, resources_of
+from workflow_scripts.config import placement
+from workflow_scripts.config.placement import placement_of
 
 ROOT = Path(workflow.basedir)
 
@@ -16,20 +20,32 @@ if not workflow.config_settings.configfiles:
     configfile: str(ROOT / "config" / "nano.yaml")
 
 
+gc.disable()  # all that is made here stays: to look for garbage in it takes a fifth of a dry run
 try:
     graph = Graph(load_config(config), ROOT, yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
+gc.freeze()
+gc.enable()
 
 RESULTS = graph.config.results
 WORK = f"{RESULTS}/work"
 
+# How many GPUs a stage has is the config's business, which ones they are is the profile's.
+gpu_type = (workflow.resource_settings.default_resources or {}).get("gpu_type")
+resources_of = partial(placement.resources_of, gpu_type=str(gpu_type.raw) if gpu_type else "")
+
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
-STAGE = (
-    "{resources.launcher} workflow_scripts.stages.{params.stage} --spec {params.spec:q} --output {output.manifest:q}"
+# exec: signals that SLURM sends to all processes of a job must not end the shell under a stage that saves its work.
+LAUNCH = "exec {resources.launcher} workflow_scripts.stages.{params.stage} "
+ARGUMENTS = (
+    "--spec {params.spec:q} --output {output.manifest:q}"
     " --work {params.work:q} --environment {resources.environment} {params.inputs} --threads {threads}"
-    " --minutes {resources.runtime} --log-file {log:q}"
+    " --minutes {resources.runtime} --checkpoint-every {resources.checkpoint_every} --log-file {log:q}"
 )
+STAGE = LAUNCH + ARGUMENTS
+# Where a job reads all arms, its spec outgrows Linux's 128 KiB an argument: bash writes the arguments to a pipe.
+STAGE_OF_ALL_ARMS = LAUNCH + "@<(printf '%s\\n' " + ARGUMENTS + ")"
 
 STAGE_TARGETS = {
     "data": "sample_data",
@@ -83,7 +99,7 @@ def inputs_of(stage):
 
     def options(wildcards):
         inputs = artifact_of(stage, wildcards).inputs
-        return " ".join(f"--input {role}={RESULTS}/{a.manifest}" for role, a in inputs.items())
+        return " ".join(f"--input {shlex.quote(f'{role}={RESULTS}/{a.manifest}')}" for role, a in inputs.items())
 
     return options
 
@@ -107,3 +123,13 @@ def name_report():
     page = Path(RESULTS) / "report" / "index.html"
     if page.is_file():
         print(f"Report: {page}")
+
+
+def record_lock():
+    """Collect the checksums of what is there. The run has succeeded, whether or not they can be written."""
+    from workflow_scripts.maintain.lock import write_lock
+
+    try:
+        write_lock(graph, Path(RESULTS))
+    except OSError as error:
+        print(f"lock.json is not written: {error}")

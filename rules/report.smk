@@ -19,7 +19,7 @@ rule fit_entropy_law:
     message:
         "Fitting the entropy law"
     shell:
-        STAGE
+        STAGE_OF_ALL_ARMS
 
 
 rule compare_results:
@@ -43,7 +43,7 @@ rule compare_results:
     message:
         "Comparing arms"
     shell:
-        STAGE
+        STAGE_OF_ALL_ARMS
 
 
 rule render_report:
@@ -68,4 +68,4 @@ rule render_report:
     message:
         "Rendering the report"
     shell:
-        STAGE
+        STAGE_OF_ALL_ARMS

@@ -1,6 +1,6 @@
 """Fixtures shared by the tests that run snakemake: a copy of the project, and a finished micro run in it."""
 
-import shutil
+import subprocess
 
 import pytest
 
@@ -22,6 +22,9 @@ def finished(tmp_path_factory) -> Project:
 
 @pytest.fixture
 def project(finished, tmp_path) -> Project:
-    """A copy of the finished project, results and .snakemake included, free to be changed."""
-    shutil.copytree(finished.root, tmp_path / "project", symlinks=True)
+    """A copy of the finished project, results and .snakemake included, free to be changed.
+
+    Published files stay hard links to those in the work directories, as they are after a run.
+    """
+    subprocess.run(["cp", "-a", str(finished.root), str(tmp_path / "project")], check=True)
     return Project(tmp_path / "project", source=finished.root)

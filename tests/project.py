@@ -19,6 +19,7 @@ class Project:
 
     def __init__(self, root: Path, config: str = "tests/configs/micro.yaml", source: Path = ROOT):
         self.root, self.config, self.source = root, root / config, source
+        self.results, self.variables = root / "results", {}
 
     @classmethod
     def copy(cls, source: Path, target: Path) -> "Project":
@@ -31,16 +32,27 @@ class Project:
                 shutil.copy2(origin, copy)
         return cls(target)
 
+    def move(self, root: Path) -> None:
+        """The project is now found at `root`, its results too."""
+        self.config, self.results = root / self.config.relative_to(self.root), root / "results"
+        self.root = root
+
     # ------------------------------------------------------------------------------------- running
     def snakemake(self, *arguments: str, **options) -> subprocess.CompletedProcess:
         return self.python("snakemake", "--configfile", str(self.config), *arguments, **options)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """PYTHONPATH lets the copy win over the installed package."""
+        path = os.pathsep.join(filter(None, (str(self.root), os.environ.get("PYTHONPATH"))))
+        return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **self.variables}
+
     def python(self, module: str, *arguments: str, **options) -> subprocess.CompletedProcess:
-        """`python -m MODULE` in the project; PYTHONPATH lets the copy win over the installed package."""
+        """`python -m MODULE` in the project."""
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"},
+            env=self.environment,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -60,18 +72,33 @@ class Project:
         jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
         return Counter({name: count for name, count in jobs.items() if name not in ("total", "all")})
 
-    def outcomes(self, *arguments: str) -> Counter:
-        """Run, and count the jobs as (stage, computed or restored)."""
-        logs = self.root / "results" / "logs"
+    def planned(self, *arguments: str) -> set[tuple[str, str]]:
+        """(stage, name) of the planned jobs."""
+        done = self.snakemake("-n", "--printshellcmds", *arguments)
+        assert done.returncode == 0, done.stdout[-3000:]
+        return {_job(Path(log)) for log in re.findall(r"--log-file ([^\s)]+)", done.stdout)}
+
+    def jobs(self, *arguments: str, fails: bool = False) -> dict[tuple[str, str], str]:
+        """Run; (stage, name) -> computed, restored or error of every job that ran. `fails`: whether the run must."""
+        logs = self.results / "logs"
         before = {path: path.stat().st_mtime_ns for path in logs.rglob("*.log")}
         done = self.run(*arguments)
-        assert done.returncode == 0, done.stdout[-3000:]
-        found = Counter()
-        for path in logs.rglob("*.log"):
-            if before.get(path) != path.stat().st_mtime_ns:
-                stage, outcome = re.findall(r"^(\w+): (restored|computed) ", path.read_text(), re.MULTILINE)[-1]
-                found[stage, outcome] += 1
-        return found
+        assert done.returncode == int(fails), done.stdout[-3000:]
+        ran = [path for path in logs.rglob("*.log") if before.get(path) != path.stat().st_mtime_ns]
+        return dict(_outcome(path) for path in ran)
+
+    def outcomes(self, *arguments: str) -> Counter:
+        """Run, and count the jobs as (stage, computed or restored)."""
+        return Counter((stage, outcome) for (stage, _), outcome in self.jobs(*arguments).items())
+
+    def maintain(self, verb: str, *arguments: str, **options) -> subprocess.CompletedProcess:
+        """A verb that looks after the results folder."""
+        return self.python("workflow_scripts.maintain", verb, "--config", str(self.config), *arguments, **options)
+
+    def manifests(self) -> dict[str, bytes]:
+        """All manifests below the results root, published and in work directories, by path."""
+        root = self.root / "results"
+        return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("manifest*.json")}
 
     # ------------------------------------------------------------------------------------- changing
     def edit(self, file: str, old: str, new: str) -> None:
@@ -96,4 +123,18 @@ class Project:
 
     def artifacts(self, folder: str) -> list[Path]:
         """Published artifact folders of a kind."""
-        return sorted(path.parent for path in (self.root / "results" / folder).glob("*/manifest.json"))
+        return sorted(path.parent for path in (self.results / folder).glob("*/manifest.json"))
+
+
+def _outcome(log: Path) -> tuple[tuple[str, str], str]:
+    """The job that wrote a log, and how it ended."""
+    stage, name = _job(log)
+    ends = re.findall(rf"^{stage}: (?:(computed|restored) \S+-[0-9a-f]{{10}}( |$)|.+)", log.read_text(), re.MULTILINE)
+    return (stage, name), (ends[-1][0] if ends else "") or "error"
+
+
+def _job(log: Path) -> tuple[str, str]:
+    """(stage, name) of `logs/STAGE/NAME-KEY.log`, and of `logs/STAGE.log`, whose artifact is the only one."""
+    if log.parent.name == "logs":
+        return log.stem, log.stem
+    return log.parent.name, re.sub(r"-[0-9a-f]{10}$", "", log.stem)

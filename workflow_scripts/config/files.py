@@ -19,6 +19,15 @@ def source_digests(dataset: Dataset) -> dict[str, str]:
     return digests
 
 
+def missing_files(dataset: Dataset) -> list[str]:
+    """Files of a `file` source, or patterns, that are not there though their digests enter the key."""
+    source, origins = dataset.source, {split.source or name for name, split in dataset.splits.items()}
+    found = {origin: files_of(source.path, origin) for origin in sorted(origins)}
+    files = [path for paths in found.values() for path in paths]
+    missing = [str(path) for path in files if str(path) not in source.sha256 and not path.is_file()]
+    return missing + [source.path.replace("{origin}", origin) for origin, paths in found.items() if not paths]
+
+
 @cache
 def _digest(path: Path, size: int, modified: int) -> str:
     return file_digest(path)

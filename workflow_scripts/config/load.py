@@ -20,7 +20,7 @@ class ConfigError(Exception):
 
 def load_config(raw: dict[str, Any]) -> Config:
     """The validated config, with what it extends. Raises ConfigError."""
-    raw = _extended(raw)
+    raw = extended(raw)
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
@@ -29,15 +29,20 @@ def load_config(raw: dict[str, Any]) -> Config:
         raise ConfigError(_one_line(problems[0], raw)) from None
 
 
-def _extended(raw: dict[str, Any]) -> dict[str, Any]:
-    """The config laid over the one that it extends: named settings are added or replaced, studies replace all."""
+def extended(raw: dict[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The config laid over the one that it extends: named settings are added or replaced, studies replace all.
+
+    Raises ConfigError where there is none of that name, or where it extends itself by way of others.
+    """
     if not raw.get("extends"):
         return raw
+    if raw["extends"] in seen:
+        raise ConfigError(f"config: extends: {' -> '.join([*seen, raw['extends']])} is a circle")
     path = CONFIGS / f"{raw['extends']}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
         raise ConfigError(f"config: extends: {raw['extends']!r} is not one of {names}")
-    base = yaml.safe_load(path.read_text())
+    base = extended(yaml.safe_load(path.read_text()), (*seen, raw["extends"]))
     own = {name: value for name, value in raw.items() if name != "extends"}
     for name, value in own.items():
         if name != "studies" and isinstance(value, dict) and isinstance(base.get(name), dict):

@@ -3,9 +3,7 @@
 import sys
 
 from workflow_scripts.config.models import Config, Placement
-
-PORT = 29500
-RANKED = ("explore_policy", "distill_judge", "train_policy")  # stages whose work is shared by one process per GPU
+from workflow_scripts.config.references import RANKED
 
 
 def placement_of(config: Config, stage: str) -> Placement:
@@ -13,8 +11,8 @@ def placement_of(config: Config, stage: str) -> Placement:
     return config.placement.get(stage, Placement())
 
 
-def resources_of(config: Config, stage: str) -> dict[str, int | str]:
-    """Snakemake resources of the stage's jobs; what is unset is left out.
+def resources_of(config: Config, stage: str, gpu_type: str = "") -> dict[str, int | str]:
+    """Snakemake resources of the stage's jobs; what is unset is left out. `gpu_type` is the site's: h100, a100.
 
     GPUs carry `gres` (per node, for SLURM) and `accelerators` (for local scheduling), never `gpu`, which the SLURM
     plugin would turn into a total that may spread over nodes.
@@ -23,23 +21,38 @@ def resources_of(config: Config, stage: str) -> dict[str, int | str]:
     resources: dict[str, int | str] = {
         "mem_mb": int(place.memory_gb * 1024),
         "runtime": place.minutes,
+        "checkpoint_every": place.checkpoint_every,
         "launcher": launcher(place, stage in RANKED),
         "environment": config.environment,  # no param: those would rerun every job where it changes
     }
     if place.gpus:
-        resources |= {"gres": f"gpu:{place.gpus}", "accelerators": place.gpus * place.nodes}
-    if place.nodes > 1:
+        gres = ":".join(part for part in ("gpu", gpu_type, str(place.gpus)) if part)
+        resources |= {"gres": gres, "accelerators": place.gpus * place.nodes}
+    if place.nodes > 1:  # `mpi`: the launcher calls srun itself; tasks_per_gpu 0: one task per node, not per GPU
         resources |= {"nodes": place.nodes, "tasks": place.nodes, "tasks_per_gpu": 0, "mpi": "srun"}
     return resources
 
 
 def launcher(place: Placement, ranked: bool) -> str:
-    """`python -m`; for a ranked stage `torchrun -m` on several GPUs and `srun torchrun -m` on several nodes."""
+    """`python -m`; for a ranked stage `torchrun -m` on several GPUs and `srun torchrun -m` on several nodes.
+
+    The shell of the batch host fills in `$(...)`: the ranks meet there, on a port and under an id of this SLURM job,
+    so that two jobs with the same first host do not meet each other.
+    """
     python = f"{sys.executable} -m"
-    if not ranked:
+    if not ranked or place.ranks == 1:
         return python
-    if place.nodes > 1:
-        srun = f"srun --nodes={place.nodes} --ntasks={place.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1"
-        torchrun = f"{python} torch.distributed.run --nnodes={place.nodes} --nproc-per-node={place.gpus}"
-        return f"{srun} --gres=gpu:{place.gpus} {torchrun} --rdzv-backend=c10d --rdzv-endpoint=$(hostname):{PORT} -m"
-    return f"{python} torch.distributed.run --standalone --nproc-per-node={place.gpus} -m" if place.gpus > 1 else python
+    torchrun = f"{python} torch.distributed.run --nproc-per-node={place.ranks // place.nodes}"
+    if place.nodes == 1:
+        return f"{torchrun} --standalone -m"
+    meet = "--rdzv-endpoint=$(hostname):$((20000 + SLURM_JOB_ID % 10000)) --rdzv-id=$SLURM_JOB_ID"
+    return f"{_srun(place)} {torchrun} --nnodes={place.nodes} --rdzv-backend=c10d {meet} -m"
+
+
+def _srun(place: Placement) -> str:
+    """One task per node of the allocation. Every flag is given: the plugin takes SLURM's variables out of the shell."""
+    gres = f" --gres=gpu:{place.gpus}" if place.gpus else ""
+    return (
+        f"srun --nodes={place.nodes} --ntasks={place.nodes} --ntasks-per-node=1 --cpus-per-task={place.threads}"
+        f"{gres} --kill-on-bad-exit=1"
+    )

@@ -21,6 +21,7 @@ STAGES = (
     "compare_results",
     "render_report",
 )
+RANKED = ("explore_policy", "distill_judge", "train_policy")  # their work is shared by one process per GPU
 
 
 def check_references(config: "Config") -> None:
@@ -34,6 +35,9 @@ def check_references(config: "Config") -> None:
             f"validation.questions: {config.validation.questions} exceeds the {rows} rows of {config.validation.data}"
         )
     _expect("placement", config.placement, STAGES)
+    for stage, place in config.placement.items():
+        if place.nodes > 1 and stage not in RANKED:
+            raise ValueError(f"placement.{stage}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
     for name, dataset in config.datasets.items():
         _expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
     for name, model in config.models.items():
@@ -111,10 +115,10 @@ def _check_backends(config: "Config") -> None:
         *(("distill_judge", f"judges.{name}.training", judge.training) for name, judge in config.judges.items()),
     ):
         place = config.placement.get(stage)
-        ranks = place.gpus * place.nodes if place else 1
+        ranks = place.ranks if place else 1
         if training.backend == "single" and ranks > 1:
             raise ValueError(
-                f"{path}.backend: 'single' is one process, but placement.{stage} has {ranks} GPUs: use zero2 or zero3"
+                f"{path}.backend: 'single' is one process, but placement.{stage} has {ranks}: use zero2 or zero3"
             )
         if training.backend != "single" and config.environment != "deepspeed":
             raise ValueError(f"{path}.backend: {training.backend!r} needs environment: deepspeed")

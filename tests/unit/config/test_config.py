@@ -7,6 +7,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from workflow_scripts.artifacts.fingerprint import ROOT
+from workflow_scripts.config import load
 from workflow_scripts.config.arms import expand_arms
 from workflow_scripts.config.load import ConfigError, config_schema, load_config
 from workflow_scripts.config.rl_options import Advantage, EntropyControl
@@ -32,6 +33,18 @@ def edited(dotted, value):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_config_parses(path):
     assert expand_arms(load_config(raw(path)))
+
+
+def test_a_config_may_extend_one_that_extends_another_but_not_in_a_circle(tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "CONFIGS", tmp_path)
+    (tmp_path / "first.yaml").write_text((ROOT / "config" / "nano.yaml").read_text())
+    (tmp_path / "second.yaml").write_text("{extends: first, title: Second, seed: 2}")
+    (tmp_path / "third.yaml").write_text("{extends: fourth}")
+    (tmp_path / "fourth.yaml").write_text("{extends: third}")
+    config = load_config({"extends": "second", "seed": 3})
+    assert (config.title, config.seed, config.teacher) == ("Second", 3, raw()["teacher"])
+    with pytest.raises(ConfigError, match="config: extends: third -> fourth -> third is a circle"):
+        load_config({"extends": "third"})
 
 
 def test_the_schema_has_not_drifted():

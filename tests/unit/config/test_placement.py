@@ -1,0 +1,85 @@
+"""From a placement to the launcher and to the resources that SLURM is asked for."""
+
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.project import ROOT
+from workflow_scripts.config.load import ConfigError, load_config
+from workflow_scripts.config.models import Placement
+from workflow_scripts.config.placement import launcher, resources_of
+
+TORCHRUN = f"{sys.executable} -m torch.distributed.run"
+TWO_NODES = Placement(nodes=2, gpus=8, threads=64)
+
+
+def placed(**stages):
+    """micro.yaml with a placement of its own."""
+    return load_config(yaml.safe_load((ROOT / "tests/configs/micro.yaml").read_text()) | {"placement": stages})
+
+
+def shell(line: str, job: int) -> list[str]:
+    """The words that a shell makes of a launcher, in the environment that the executor leaves to a rule with `mpi`."""
+    environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": str(job)}
+    done = subprocess.run(["bash", "-euc", f"printf '%s\\n' {line}"], env=environment, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("placement", "ranked", "line"),
+    [
+        (Placement(), True, f"{sys.executable} -m"),
+        (Placement(gpus=1), True, f"{sys.executable} -m"),
+        (Placement(gpus=8), False, f"{sys.executable} -m"),
+        (Placement(gpus=8), True, f"{TORCHRUN} --nproc-per-node=8 --standalone -m"),
+    ],
+)
+def test_one_node_needs_no_srun(placement, ranked, line):
+    assert launcher(placement, ranked) == line
+
+
+def test_several_nodes_start_one_torchrun_each():
+    words = shell(launcher(TWO_NODES, True), job=71234)
+    python = words.index(sys.executable)
+    assert words[:python] == [
+        *("srun", "--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=64", "--gres=gpu:8"),
+        "--kill-on-bad-exit=1",
+    ]
+    assert words[python:] == [
+        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=8", "--nnodes=2", "--rdzv-backend=c10d"),
+        f"--rdzv-endpoint={socket.gethostname()}:21234",
+        "--rdzv-id=71234",
+        "-m",
+    ]
+
+
+def test_two_jobs_with_one_first_host_do_not_meet():
+    first, second = (" ".join(shell(launcher(TWO_NODES, True), job)) for job in (71234, 71235))
+    for option in (r"rdzv-endpoint=\S+:(\d+)", r"rdzv-id=(\d+)"):
+        assert re.search(option, first)[1] != re.search(option, second)[1]
+
+
+def test_nodes_without_gpus_have_one_rank_each():
+    words = shell(launcher(Placement(nodes=2), True), job=5)
+    assert "--nproc-per-node=1" in words and not any(word.startswith("--gres") for word in words)
+
+
+def test_resources_are_what_slurm_needs():
+    config = placed(grade_answers={"gpus": 8, "memory_gb": 4, "minutes": 9})
+    resources = resources_of(config, "grade_answers", gpu_type="h100")
+    assert resources["gres"] == "gpu:h100:8" and resources["accelerators"] == 8
+    assert resources["mem_mb"] == 4096 and resources["runtime"] == 9
+    assert resources_of(config, "grade_answers")["gres"] == "gpu:8"
+    assert not {"gres", "accelerators", "nodes", "mpi", "gpu"} & resources_of(config, "sample_data").keys()
+
+
+def test_several_nodes_are_for_stages_that_share_their_work():
+    with pytest.raises(ConfigError, match="placement.grade_answers.nodes: 2: on several nodes run only"):
+        placed(grade_answers={"nodes": 2})
+    with pytest.raises(ConfigError, match="'single' is one process, but placement.train_policy has 2"):
+        placed(train_policy={"nodes": 2})
