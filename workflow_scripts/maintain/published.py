@@ -1,14 +1,16 @@
-"""What stands below a results root, and what a config refers to."""
+"""What stands below a results root."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from workflow_scripts.artifacts.errors import StageError
+from workflow_scripts.artifacts.keys import KEY_DIGITS
+from workflow_scripts.artifacts.lock import is_held
 from workflow_scripts.artifacts.provenance import read_provenance
-from workflow_scripts.config.graph import FOLDERS, STABLE, Graph
+from workflow_scripts.config.graph import FOLDERS, STABLE, Artifact
 from workflow_scripts.config.references import STAGES
 
-
-def known_manifests(graph: Graph, results: Path) -> set[Path]:
-    return {results / artifact.manifest for artifact in graph.artifacts}
+KEYED = "*-" + "[0-9a-f]" * KEY_DIGITS
 
 
 def published_manifests(results: Path, stage: str | None = None) -> list[Path]:
@@ -19,3 +21,27 @@ def published_manifests(results: Path, stage: str | None = None) -> list[Path]:
         pattern = "manifest-*.json" if name in STABLE else "*/manifest.json"
         found |= set((results / FOLDERS[name] / STABLE.get(name, "")).glob(pattern))
     return sorted(m for m in found if stage is None or read_provenance(m.parent)["stage"] == stage)
+
+
+def published_folders(results: Path) -> list[Path]:
+    """Folders of keyed artifacts, whole or not."""
+    names = sorted({FOLDERS[stage] for stage in STAGES if stage not in STABLE})
+    return [path for name in names for path in sorted((results / name).glob(KEYED))]
+
+
+def work_folders(results: Path) -> list[Path]:
+    """Work directories of artifacts."""
+    return sorted((results / "work").glob(f"*/{KEYED}"))
+
+
+def known_folders(results: Path, known: dict[Path, Artifact]) -> set[Path]:
+    """Published folders and work directories of the artifacts that configs refer to, by manifest."""
+    work = {results / "work" / artifact.stage / artifact.identity for artifact in known.values()}
+    return work | {manifest.parent for manifest in known}
+
+
+def refuse_running(folders: Iterable[Path]) -> None:
+    """Raises StageError where a live job holds one of these work directories."""
+    for work in folders:
+        if is_held(work / "lock"):
+            raise StageError(f"{work}: in use; wait for it, or end it")
