@@ -1,5 +1,6 @@
 """Where a stage's jobs run: threads, memory, walltime, GPUs, nodes and the launcher. No part of any key."""
 
+import shlex
 import sys
 
 from workflow_scripts.config.models import Config, Placement
@@ -39,7 +40,7 @@ def launcher(place: Placement, ranked: bool) -> str:
     The shell of the batch host fills in `$(...)`: the ranks meet there, on a port and under an id of this SLURM job,
     so that two jobs with the same first host do not meet each other.
     """
-    python = f"{sys.executable} -m"
+    python = f"{shlex.quote(sys.executable)} -m"
     if not ranked or place.ranks == 1:
         return python
     torchrun = f"{python} torch.distributed.run --nproc-per-node={place.ranks // place.nodes}"
