@@ -43,9 +43,9 @@ ARGUMENTS = (
     " --work {params.work:q} --environment {resources.environment} {params.inputs} --threads {threads}"
     " --minutes {resources.runtime} --checkpoint-every {resources.checkpoint_every} --log-file {log:q}"
 )
-STAGE = LAUNCH + ARGUMENTS
+STAGE = f"{LAUNCH}{ARGUMENTS}"
 # Where a job reads all arms, its spec outgrows Linux's 128 KiB an argument: bash writes the arguments to a pipe.
-STAGE_OF_ALL_ARMS = LAUNCH + "@<(printf '%s\\n' " + ARGUMENTS + ")"
+STAGE_OF_ALL_ARMS = f"{LAUNCH}@<(printf '%s\\n' {ARGUMENTS})"
 
 STAGE_TARGETS = {
     "data": "sample_data",
