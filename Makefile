@@ -6,7 +6,7 @@ PROFILE ?= local
 ENV ?= cpu
 ARGS ?=
 BIN := .venv/bin
-READY = .venv/$(ENV) $(if $(filter local,$(PROFILE)),,.venv/slurm) $(CONFIG)
+READY = .venv/$(ENV) $(if $(filter local,$(PROFILE)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
 SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --quiet reason host --workflow-profile config/profiles/$(PROFILE)
 
 .PHONY: run plan test vllm-test slurm-test lint watch jobs verify repair prune lock accept

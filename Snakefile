@@ -15,6 +15,7 @@ min_version("9.20")
 # other triggers (text of a rule, parameters, names of inputs) would plan finished artifacts, and worse: behind such a
 # job it does not look for missing files, as long as the inputs between are ancient and there. No Snakefile can set
 # `--rerun-triggers mtime`, and plain snakemake has to be right: so the property that the DAG asks is replaced.
+assert hasattr(type(workflow), "rerun_triggers"), "this Snakemake asks for its triggers in another way"
 type(workflow).rerun_triggers = frozenset({RerunTrigger.MTIME})
 
 

@@ -6,12 +6,14 @@ a lock whose controllers are all dead is removed, and live jobs of this director
 """
 
 import atexit
+import base64
 import json
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -19,9 +21,10 @@ from typing import NoReturn
 from workflow_scripts.artifacts import slurm
 from workflow_scripts.artifacts.lock import is_gone, this_process
 
+LOST_SECONDS = 7 * 24 * 3600  # a record of another host, which no lock stands beside
 RECORDS = Path(".snakemake/controllers")
 LOCKS = Path(".snakemake/locks")
-STARTING_SECONDS = 600  # a record without a lock is of a controller that starts, or, later, was unlocked away
+INCOMPLETE = Path(".snakemake/incomplete")
 POLL_SECONDS, SAY_SECONDS = 10, 300
 
 
@@ -45,17 +48,22 @@ def _look_and_execute(workflow, execute: Callable, *, executor_plugin, executor_
         if executor_plugin.name == "slurm":
             _check_slurm(executor_settings, workflow.resource_settings.nodes)
             _wait_for_jobs(adopt=os.environ.get("ADOPT") == "1")
+        if workflow.execution_settings.lock:
+            _forget_published()
     return execute(executor_plugin=executor_plugin, executor_settings=executor_settings, **settings)
 
 
 # --------------------------------------------------------------------------------------------- one controller
 def _take_directory() -> None:
     """Record this controller, and remove the lock of those that are dead."""
-    me = {**this_process(), "since": time.time()}
+    me = this_process()
     mine = (RECORDS / f"{me['host']}-{me['pid']}.json").absolute()
-    mine.parent.mkdir(parents=True, exist_ok=True)
-    mine.with_suffix(".tmp").write_text(json.dumps(me))
-    mine.with_suffix(".tmp").rename(mine)  # before looking at others: of two that start now, one sees the other
+    try:
+        mine.parent.mkdir(parents=True, exist_ok=True)
+        mine.with_suffix(".tmp").write_text(json.dumps(me))
+        mine.with_suffix(".tmp").rename(mine)  # before looking at others: of two that start now, one sees the other
+    except OSError as error:
+        _refuse(f"{mine}: {error.strerror}")
     atexit.register(mine.unlink, missing_ok=True)
     others = {record: owner for record in mine.parent.glob("*.json") if record != mine and (owner := _owner(record))}
     dead = {record: owner for record, owner in others.items() if is_gone(owner)}
@@ -68,20 +76,46 @@ def _take_directory() -> None:
             for lock in locks:
                 lock.unlink(missing_ok=True)
     for record, owner in others.items():
-        if record in dead or (not locks and time.time() - owner["since"] > STARTING_SECONDS):
+        lost = not locks and owner["host"] != me["host"] and _age(record) > LOST_SECONDS
+        if record in dead or lost:
             record.unlink(missing_ok=True)
 
 
 def _owner(record: Path) -> dict | None:
-    """Who left a record; None when it has just ended."""
+    """Who left a record; None when it has just ended, or left half a record where a disk was full."""
     try:
         return json.loads(record.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _named(owner: dict) -> str:
     return f"process {owner['pid']} on {owner['host']}"
+
+
+def incomplete() -> dict[str, Path]:
+    """Snakemake's markers of jobs that it started and did not see end, by the path of the output."""
+    found = {}
+    for marker in INCOMPLETE.rglob("*"):
+        if marker.is_file():
+            parts = [part.removeprefix("@") for part in marker.relative_to(INCOMPLETE).parts]
+            with suppress(ValueError):  # no marker
+                found[base64.urlsafe_b64decode("".join(parts)).decode()] = marker
+    return found
+
+
+def _forget_published() -> None:
+    """Manifests are written last and atomically: one that stands is complete, whatever became of its controller."""
+    for path, marker in incomplete().items():
+        if Path(path).is_file():
+            marker.unlink(missing_ok=True)
 
 
 # ---------------------------------------------------------------------------------------------------- SLURM
@@ -93,7 +127,10 @@ def _check_slurm(settings, jobs: int) -> None:
         _refuse("slurm-array-jobs needs `jobs: unlimited`: the executor loses the jobs of an array that a limit cuts")
     age = get_min_job_age()
     remembered = age is not None and age >= 3 * settings.init_seconds_before_status_checks  # the executor's own rule
-    if shutil.which("sacct") and not (settings.status_command == "squeue" and remembered):
+    if not shutil.which("sacct"):  # the executor then asks squeue
+        if age is not None and not remembered:
+            _refuse(f"there is no sacct, and squeue forgets a job {age} s after its end: have SLURM's MinJobAge raised")
+    elif not (settings.status_command == "squeue" and remembered):
         try:
             slurm.ask("sacct", "--allocations", "--noheader", "--format=JobIDRaw")
         except slurm.SlurmError as error:
@@ -104,7 +141,11 @@ def _check_slurm(settings, jobs: int) -> None:
 def _wait_for_jobs(adopt: bool) -> None:
     """Live jobs that an earlier controller submitted from this directory: refuse to start, or wait for their end."""
     said = -SAY_SECONDS
-    while jobs := _live_jobs():
+    try:
+        jobs = _live_jobs()
+    except slurm.SlurmError as error:
+        _refuse(f"squeue: {error}")
+    while jobs:
         names = ", ".join(f"{job.id} {job.comment.removeprefix('rule_').replace('_wildcards_', ' ')}" for job in jobs)
         if not adopt:
             ids = " ".join(job.id for job in jobs)
@@ -113,16 +154,13 @@ def _wait_for_jobs(adopt: bool) -> None:
             _say(f"waiting for jobs of this directory: {names}")
             said = time.monotonic()
         time.sleep(POLL_SECONDS)
+        with suppress(slurm.SlurmError):  # the cluster's own controller is away: ask again
+            jobs = _live_jobs()
 
 
 def _live_jobs() -> list[slurm.Job]:
-    """This user's jobs that Snakemake submitted from this directory and that have not ended."""
-    try:
-        jobs = slurm.query(f"--user={os.getuid()}")
-    except slurm.SlurmError as error:
-        _refuse(f"squeue: {error}")
-    here = Path.cwd().resolve()
-    return [j for j in jobs if j.live and j.comment.startswith("rule_") and Path(j.folder).resolve() == here]
+    """This user's jobs that Snakemake submitted from this directory and that have not ended. Raises SlurmError."""
+    return [job for job in slurm.live_jobs_here() if job.comment.startswith("rule_")]
 
 
 def _say(line: str) -> None:

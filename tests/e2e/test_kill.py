@@ -86,7 +86,7 @@ def test_a_retry_that_would_get_no_further_fails_at_once_until_it_has_more_time(
     assert third.returncode == 1
     assert re.fullmatch(
         r"train_policy: \S+: 2 attempts used up 0.01 minutes and got no further than no checkpoint: "
-        r"raise placement.train_policy.minutes\n",
+        r"raise placement.train_policy.minutes, or the profile's runtime\n",
         output,
     )
     arm.run(tmp_path, minutes=5)

@@ -175,6 +175,16 @@ def test_forced_jobs_and_lost_pages_are_restored(project):
     assert plan.text.startswith("render_report: its output is gone  [restored]")
 
 
+def test_a_changed_gate_restores_the_arms_and_leaves_nothing_stale(project):
+    """The audit lets an arm run or not: it is among its inputs, but decides no byte of it."""
+    project.set("judges.judge.gate.kappa", -0.99)
+    plan = Plan(project, "--cores", "2", "policies")
+    assert plan.outcomes == {("audit_judge", "computed"): 1, ("train_policy", "restored"): 2}
+    assert project.outcomes("policies") == plan.outcomes
+    verified = project.maintain("verify")
+    assert verified.returncode == 0 and "stale" not in verified.stdout, verified.stdout
+
+
 @pytest.mark.parametrize("arguments", [(), ("--quiet", "all")], ids=str)
 def test_a_config_error_is_the_line_of_snakemake(project, arguments):
     project.set("teacher", "nobody")

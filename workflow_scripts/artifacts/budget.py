@@ -32,7 +32,7 @@ class Budget:
         if before["attempts"] > 1 and before["kept"] == work.kept() and self.minutes <= before["minutes"]:
             raise StageError(
                 f"{work.path}: {before['attempts']} attempts used up {before['minutes']:g} minutes and got no further "
-                f"than {before['kept'] or 'no checkpoint'}: raise placement.{stage}.minutes"
+                f"than {before['kept'] or 'no checkpoint'}: raise placement.{stage}.minutes, or the profile's runtime"
             )
         timer = threading.Timer(self.deadline - time.monotonic(), self._note, [work])
         timer.daemon = True
@@ -41,19 +41,18 @@ class Budget:
     @staticmethod
     def forget(work: WorkDir) -> None:
         """The stage has finished."""
-        (work.path / NAME).unlink(missing_ok=True)
+        work.overrun.unlink(missing_ok=True)
 
     def _note(self, work: WorkDir) -> None:
-        before, kept = _overrun(work), work.kept()
-        attempts = before["attempts"] + 1 if before["kept"] == kept else 1
-        print(f"time budget of {self.minutes:g} minutes used up, {kept or 'no checkpoint'} so far", flush=True)
         with contextlib.suppress(OSError):  # a full disk, or the stage has just finished
-            write_json(work.path / NAME, {"attempts": attempts, "kept": kept, "minutes": self.minutes})
-
-
-NAME = "overrun.json"
+            before, kept = _overrun(work), work.kept()
+            attempts = before["attempts"] + 1 if before["kept"] == kept else 1
+            print(f"time budget of {self.minutes:g} minutes used up, {kept or 'no checkpoint'} so far", flush=True)
+            write_json(work.overrun, {"attempts": attempts, "kept": kept, "minutes": self.minutes})
 
 
 def _overrun(work: WorkDir) -> dict:
-    path = work.path / NAME
-    return read_json(path) if path.is_file() else {"attempts": 0, "kept": "", "minutes": 0}
+    try:
+        return read_json(work.overrun)
+    except StageError:  # no attempt has used up its budget, or its note is damaged
+        return {"attempts": 0, "kept": "", "minutes": 0}

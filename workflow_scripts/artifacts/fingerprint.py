@@ -233,6 +233,8 @@ def _tree_digest(path: Path) -> str:
 def _schema_digest(name: str) -> str:
     """Digest of a schema's definition and of all that it is built from inside its module."""
     defined = _definitions(_path(SCHEMAS))
+    if name not in defined:
+        raise ValueError(f"{SCHEMAS}: {name} is imported but not defined")
     queue, reached = [name], {}
     while queue:
         used = queue.pop()
@@ -249,8 +251,9 @@ def _definitions(path: Path) -> dict[str, ast.stmt]:
     for node in _parse(path).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             found[node.name] = node
-        elif isinstance(node, ast.Assign):
-            found |= {name.id: node for target in node.targets for name in ast.walk(target) if hasattr(name, "id")}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {name.id: node for target in targets for name in ast.walk(target) if hasattr(name, "id")}
     return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 KEY_DIGITS = 10
+GUARDS = ("audit",)  # roles of inputs that decide whether an artifact may be made, and not one byte of it
 
 
 def canonical_json(value: Any) -> str:
@@ -51,3 +52,14 @@ def file_digest(path: Path) -> str:
 def key(spec: dict) -> str:
     """The key of a spec: what stands in the artifact's path."""
     return digest(canonical_json(spec))[:KEY_DIGITS]
+
+
+def deciding(digests: dict[str, Any]) -> dict[str, Any]:
+    """The inputs, by role, that decide bytes: all but the guards."""
+    return {role: found for role, found in digests.items() if role not in GUARDS}
+
+
+def content_id(spec: dict, digests: dict[str, str]) -> str:
+    """Digest of what decides an artifact's bytes: its config, its code and its inputs' manifests (sha256)."""
+    own = {part: spec[part] for part in ("stage", "config", "code")}
+    return digest(canonical_json({**own, "inputs": deciding(digests)}))

@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from workflow_scripts.artifacts import slurm
@@ -27,7 +28,7 @@ class Lock:
     """`with Lock(path): ...`; raises StageError naming the owner when a live job holds it."""
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path, self._me = path, this_process()  # once: a laptop's host name may change
         self._stop = threading.Event()
 
     def __enter__(self) -> "Lock":
@@ -40,7 +41,7 @@ class Lock:
                 self._evict_stale_owner()
             else:
                 try:
-                    os.write(handle, json.dumps(this_process()).encode())
+                    os.write(handle, json.dumps(self._me).encode())
                 except BaseException:  # a full disk, SIGTERM: an empty lock would keep the next attempt out
                     self.path.unlink()
                     raise
@@ -56,12 +57,14 @@ class Lock:
             self.path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
-        while not self._stop.wait(HEARTBEAT_SECONDS) and self._is_mine():
-            os.utime(self.path)
+        while not self._stop.wait(HEARTBEAT_SECONDS):
+            with suppress(OSError):  # a file system that is away may come back
+                if self._is_mine():
+                    os.utime(self.path)
 
     def _is_mine(self) -> bool:
         """False once another host has taken an owner of long silence for dead."""
-        return owner_of(self.path) == this_process()
+        return owner_of(self.path) == self._me
 
     def _wait_for_silence(self) -> None:
         """Where SLURM says that the owner's job is over, see whether its lock still beats."""

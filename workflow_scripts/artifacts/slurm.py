@@ -3,6 +3,7 @@
 import os
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 # A job in one of these has processes. Of a pending one they are gone: it was submitted, or requeued, and waits.
 WITH_PROCESSES = ("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING", "STAGE_OUT")
@@ -41,6 +42,12 @@ def query(*options: str) -> list[Job]:
     command = ["squeue", "--noheader", "--array", "--states=all", f"--format={'|'.join(FIELDS)}", *options]
     lines = ask(*command).splitlines()
     return [Job(*(field.strip() for field in line.split("|", len(FIELDS) - 1))) for line in lines]
+
+
+def live_jobs_here() -> list[Job]:
+    """This user's jobs that were submitted from the working directory and have not ended. Raises SlurmError."""
+    here = Path.cwd().resolve()
+    return [job for job in query(f"--user={os.getuid()}") if job.live and Path(job.folder).resolve() == here]
 
 
 def ask(*command: str) -> str:

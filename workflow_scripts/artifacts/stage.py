@@ -34,7 +34,7 @@ from workflow_scripts.artifacts.accepted import Accepted
 from workflow_scripts.artifacts.budget import Budget
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, fingerprint_parts, stage_libraries
-from workflow_scripts.artifacts.keys import canonical_json, digest, file_digest, key
+from workflow_scripts.artifacts.keys import GUARDS, content_id, file_digest, key
 from workflow_scripts.artifacts.manifest import read_manifest, write_json
 from workflow_scripts.artifacts.provenance import make_provenance
 from workflow_scripts.artifacts.spending import Clock, Spending
@@ -157,8 +157,8 @@ def run_stage(
 ) -> int:
     """Parse the command line, restore or build the artifact, publish it. Returns the exit status.
 
-    `guards`: role of an input -> check that lets the stage run or raises. Such an input decides whether the artifact
-    may be made and not one byte of it: where it alone has changed, the artifact is restored.
+    `guards`: role of an input (one of keys.GUARDS) -> check that lets the stage run or raises. Where such an input
+    alone has changed, the artifact is restored.
     """
     clock, args = Clock(), _parse(name, argv)
     terminal = _redirect(args.log and log_of_rank(args.log, int(os.environ.get("RANK", 0))))
@@ -188,14 +188,12 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
             ranks.gather(clock.core_seconds())
         ranks.part_company()
         return
-    for role in guards.keys() & args.input.keys():
+    for role in args.input.keys() & set(GUARDS):
         guards[role](stage)
     with work.lock():
         digests = {role: _manifest_digest(path) for role, path in args.input.items()}
-        own = {part: spec[part] for part in ("stage", "config", "code")}
-        deciding = {role: found for role, found in digests.items() if role not in guards}
-        content_id = digest(canonical_json({**own, "inputs": deciding}))
-        if work.finished() or work.adopt(content_id):
+        content = content_id(spec, digests)
+        if work.finished() or work.adopt(content):
             print(f"{name}: restored {identity}", flush=True)
             ranks.share("restored")
         else:
@@ -212,7 +210,7 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
             budget.forget(work)
             print(f"{name}: computed {identity} in {clock.seconds():.1f} s", flush=True)
         ranks.part_company()
-        work.remember(content_id)
+        work.remember(content)
         work.publish(args.output)
 
 

@@ -4,6 +4,8 @@
         lock          held while a job works here
         checkpoints/  survives failure and kill, removed after success
         spent.json    what unfinished attempts have cost
+        overrun.json  how often the time budget was used up at the same checkpoint
+        progress.json the step that is reached
         staging/      what build() writes
         done/         the finished artifact, manifest.json last; published files are hard links to it
     <results>/work/same/<content id>
@@ -37,6 +39,7 @@ class WorkDir:
         self.root, self.path = root, root / stage / identity
         self.staging, self.done = self.path / "staging", self.path / "done"
         self.checkpoints, self.spent = self.path / "checkpoints", self.path / "spent.json"
+        self.overrun = self.path / "overrun.json"
 
     def lock(self) -> Lock:
         return Lock(self.path / "lock")

@@ -308,7 +308,9 @@ class Config(Strict):
     """The whole configuration."""
 
     extends: None = Field(None, description="name of a config in config/ that this one is laid over; its studies go")
-    results: str = Field("results", description="root of all results, relative to the working directory")
+    results: Annotated[str, Field(pattern=r"^[^{}]+$")] = Field(
+        "results", description="root of all results, relative to the working directory"
+    )
     title: str = "Entropy Bridge"
     environment: Literal["cpu", "deepspeed", "vllm-cpu"] = Field(
         "cpu", description="envs/NAME.txt: the lock file whose versions enter the keys"

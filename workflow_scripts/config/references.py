@@ -118,7 +118,7 @@ def _check_backends(config: "Config") -> None:
         ranks = place.ranks if place else 1
         if training.backend == "single" and ranks > 1:
             raise ValueError(
-                f"{path}.backend: 'single' is one process, but placement.{stage} has {ranks}: use zero2 or zero3"
+                f"{path}.backend: 'single' is one process, but placement.{stage} starts {ranks}: use zero2 or zero3"
             )
         if training.backend != "single" and config.environment != "deepspeed":
             raise ValueError(f"{path}.backend: {training.backend!r} needs environment: deepspeed")

@@ -7,7 +7,7 @@ from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.provenance import read_provenance
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.references import STAGES
-from workflow_scripts.maintain.published import published_manifests
+from workflow_scripts.maintain.published import name_of, published_manifests
 
 
 def accept(graph: Graph, results: Path, args: argparse.Namespace) -> int:
@@ -19,9 +19,9 @@ def accept(graph: Graph, results: Path, args: argparse.Namespace) -> int:
         if (results / artifact.manifest).is_file():
             continue
         for manifest in published_manifests(results, args.stage):
-            made = read_provenance(manifest.parent)
-            if made["spec"]["config"] == artifact.config and made["name"] == artifact.name:
-                pairs[artifact.here] = made["spec"]["code"]
+            spec = read_provenance(manifest.parent)["spec"]
+            if spec["config"] == artifact.config and name_of(manifest) == artifact.name:
+                pairs[artifact.here] = spec["code"]
     for new, old in pairs.items():
         graph.accepted.accept(args.stage, new, old)
         print(f"{args.stage}: code {new[:10]} accepted as equal to {old[:10]}")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_scripts.artifacts.keys import deciding
 from workflow_scripts.artifacts.manifest import NAME, PROVENANCE, is_intact, read_json
 from workflow_scripts.config.graph import Artifact
 from workflow_scripts.maintain.contents import Checksums, faults, misfits, unlisted
@@ -62,8 +63,12 @@ class Inspection:
         return "make repair restores it" if restorable else "make repair computes it again"
 
     def _missing(self) -> Iterator[Finding]:
-        """Manifests that are gone although something stands that was made from them."""
+        """Manifests that are gone although their files stand, or something that was made from them."""
         reported = set()
+        for manifest, artifact in self.known.items():
+            if manifest.name == NAME and manifest not in self.manifests and manifest.parent.is_dir():
+                reported.add(manifest)
+                yield Finding("missing", manifest, f"its files stand; {self._remedy(artifact)}", manifest)
         for manifest, artifact in self.known.items():
             for upstream in artifact.inputs.values() if manifest in self.manifests else ():
                 path = self.results / upstream.manifest
@@ -107,7 +112,7 @@ def made_from_others(
     standing = {manifest for manifest in known if manifest.is_file()} - unreadable
     for manifest in (manifest for manifest in known if manifest in standing):
         made_from = read_json(manifest.parent / PROVENANCE)["inputs"]
-        for role, upstream in known[manifest].inputs.items():
+        for role, upstream in deciding(known[manifest].inputs).items():
             path = results / upstream.manifest
             if path in standing and made_from.get(role) != checksum(path):
                 yield manifest, path

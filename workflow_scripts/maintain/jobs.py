@@ -1,17 +1,17 @@
 """`make jobs`: from an artifact to its job and its logs, with SLURM and without."""
 
 import argparse
-import base64
 import fnmatch
 import json
+from contextlib import suppress
 from pathlib import Path
 
 from workflow_scripts.artifacts import slurm
 from workflow_scripts.artifacts.lock import is_held, owner_of
 from workflow_scripts.artifacts.manifest import PROVENANCE, read_json
 from workflow_scripts.config.graph import STABLE, Artifact, Graph
+from workflow_scripts.controller import incomplete
 
-INCOMPLETE = Path(".snakemake/incomplete")
 SLURM_LOGS = Path(".snakemake/slurm_logs")
 COLUMNS = ("state", "stage", "artifact", "SLURM", "host", "log", "SLURM log")
 
@@ -61,7 +61,7 @@ def _slurm_log(artifact: Artifact, job: str | None) -> Path | None:
 def _queue() -> dict[str, slurm.Job]:
     """Live jobs of this directory, by id and, but for arrays, by comment; nothing where there is no SLURM."""
     try:
-        live = [job for job in slurm.query() if job.live and Path(job.folder).resolve() == Path.cwd().resolve()]
+        live = slurm.live_jobs_here()
     except slurm.SlurmError:
         return {}
     return {job.id: job for job in live} | {job.comment: job for job in live if "_" not in job.id}
@@ -75,9 +75,7 @@ def _comment(artifact: Artifact) -> str:
 def _submitted() -> dict[str, str]:
     """Ids of submitted jobs by the path of their manifest, as Snakemake keeps them until a job starts."""
     found = {}
-    for record in INCOMPLETE.rglob("*"):
-        if record.is_file():
-            parts = [part.removeprefix("@") for part in record.relative_to(INCOMPLETE).parts]
-            path = base64.urlsafe_b64decode("".join(parts)).decode()
-            found[path] = json.loads(record.read_text() or "{}").get("external_jobid") or ""
+    for path, marker in incomplete().items():
+        with suppress(OSError, ValueError):  # it has just gone
+            found[path] = json.loads(marker.read_text() or "{}").get("external_jobid") or ""
     return found

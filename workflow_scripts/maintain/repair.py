@@ -94,7 +94,7 @@ def _checksums(inspection: Inspection) -> dict[Path, str]:
 @contextmanager
 def _set_aside(manifests: set[Path]) -> Iterator[None]:
     """Out of snakemake's sight, and back where nothing has taken their place."""
-    aside = {manifest: manifest.with_name(f".{manifest.name}.damaged") for manifest in manifests if manifest.is_file()}
+    aside = {manifest: manifest.with_name(f".{manifest.name}.damaged") for manifest in manifests if _stands(manifest)}
     try:
         for manifest, hidden in aside.items():
             manifest.rename(hidden)
@@ -103,12 +103,17 @@ def _set_aside(manifests: set[Path]) -> Iterator[None]:
         for manifest, hidden in aside.items():
             if manifest.is_file():
                 hidden.unlink(missing_ok=True)
-            elif hidden.is_file():
+            elif _stands(hidden):
                 hidden.rename(manifest)
 
 
+def _stands(path: Path) -> bool:
+    """Whether there is a file, or a link that leads nowhere."""
+    return path.is_file() or path.is_symlink()
+
+
 def _snakemake(config: Path, targets: list[str], options: list[str]) -> None:
-    """Only missing files are a reason to run: --rerun-triggers mtime, and all inputs are ancient()."""
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", str(ROOT / "Snakefile")]
-    command += ["--configfile", str(config), "--cores", "all", "--ignore-incomplete", "--rerun-triggers", "mtime"]
-    subprocess.run([*command, "--quiet", "reason", "host", "--show-failed-logs", "--keep-going", *options])
+    command += ["--configfile", str(config), "--quiet", "reason", "host"]
+    profile = ["--workflow-profile", str(ROOT / "config" / "profiles" / "local")]
+    subprocess.run([*command, *profile, *options])

@@ -20,7 +20,9 @@ def verify(graph: Graph, results: Path, args: argparse.Namespace) -> int:
     for finding in inspection.findings:
         print(finding)
     kinds = Counter(finding.kind for finding in inspection.findings)
-    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind]) or "all intact"
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds[kind]) or (
+        "all intact" if inspection.manifests else "nothing is there"
+    )
     size = inspection.checksum.bytes_read / 1e6
     print(f"{len(inspection.manifests)} artifacts: {counts}; {size:.1f} MB in {time.monotonic() - began:.1f} s")
     return 1 if kinds.keys() - {"unlisted", "orphaned"} else 0

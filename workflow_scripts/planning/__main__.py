@@ -20,6 +20,9 @@ from workflow_scripts.planning.text import plan_text
 
 def main(command: list[str]) -> int:
     """Print the plan of a snakemake command. Exit status 0, or that of a dry run that failed, with its words."""
+    if not command:
+        print("plan: which command? snakemake --configfile CONFIG ...", file=sys.stderr)
+        return 2
     try:
         jobs = dry_run(command)
     except DryRunError as error:

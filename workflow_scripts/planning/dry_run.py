@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from workflow_scripts.artifacts.keys import KEY_DIGITS
@@ -99,14 +100,15 @@ def parse(output: str, home: Path) -> Iterator[Job]:
         if match := REASON.match(line):
             reason = match[1]
         elif match := SHELL.search(line):
-            inputs = re.findall(r" --input ([^\s=]+)=(\S+)", match["rest"])
+            words = shlex.split(match["rest"].rstrip(")"))
+            inputs = [after.partition("=") for word, after in pairwise(words) if word == "--input"]
             yield Job(
                 stage=match["stage"],
                 spec=json.loads(match["spec"][1:-1].replace("'\"'\"'", "'")),
                 output=home / shlex.split(match["output"])[0],
                 work=home / shlex.split(match["work"])[0],
                 environment=match["environment"],
-                inputs={role: home / path for role, path in inputs},
+                inputs={role: home / path for role, _, path in inputs},
                 reason=reason,
             )
 

@@ -6,7 +6,7 @@ The same rules as `artifacts.stage`, without verifying: that a finished artifact
 from functools import cache
 from pathlib import Path
 
-from workflow_scripts.artifacts.keys import canonical_json, digest
+from workflow_scripts.artifacts.keys import content_id, deciding
 from workflow_scripts.planning.dry_run import Job
 from workflow_scripts.planning.reasons import manifest_digest
 from workflow_scripts.planning.records import Records
@@ -35,10 +35,10 @@ class Outcomes:
     def _look(self, job: Job) -> tuple[str, Path | None]:
         if job.done.is_file():
             return RESTORED, job.done
-        digests = {role: self._digest(manifest) for role, manifest in job.inputs.items()}
+        digests = {role: self._digest(manifest) for role, manifest in deciding(job.inputs).items()}
         if None in digests.values():
             return (UNLESS if self._may_be_equal(job, digests) else COMPUTED), None
-        twin = _twin(job.work, digest(canonical_json(_own(job.spec) | {"inputs": digests})))
+        twin = _twin(job.work, content_id(job.spec, digests))
         return (RESTORED, twin) if twin else (COMPUTED, None)
 
     def _digest(self, manifest: Path) -> str | None:
@@ -52,7 +52,7 @@ class Outcomes:
         return any(
             record.name == job.name
             and record.finished
-            and record.digests.keys() == digests.keys()
+            and deciding(record.digests).keys() == digests.keys()
             and known.items() <= record.digests.items()
             and _own(record.spec) == _own(job.spec)
             for record in self._records.of_stage(job.stage)
@@ -64,9 +64,9 @@ def _own(spec: dict) -> dict:
 
 
 @cache
-def _twin(work: Path, content_id: str) -> Path | None:
+def _twin(work: Path, content: str) -> Path | None:
     """The manifest of the finished artifact with this content, if one stands."""
-    pointer = work / "same" / content_id
+    pointer = work / "same" / content
     if not pointer.is_file():
         return None
     manifest = work / pointer.read_text().strip() / "done" / "manifest.json"

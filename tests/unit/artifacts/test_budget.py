@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from workflow_scripts.artifacts.budget import NAME, Budget
+from workflow_scripts.artifacts.budget import Budget
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.workdir import WorkDir
 
@@ -20,7 +20,7 @@ def work(tmp_path):
 
 def attempt(work, minutes=MINUTES):
     """One that uses up its budget: its timer has written the record."""
-    record = work.path / NAME
+    record = work.overrun
     before = record.stat().st_mtime_ns if record.is_file() else 0
     Budget(minutes).watch(work, "train_policy")
     end = time.monotonic() + 30
@@ -59,5 +59,5 @@ def test_a_new_checkpoint_is_progress_and_a_half_written_one_or_a_log_is_not(wor
 def test_an_attempt_that_ended_before_its_time_says_nothing(work):
     for _ in range(3):
         Budget(60).watch(work, "train_policy")
-    assert not (work.path / NAME).exists()
+    assert not work.overrun.exists()
     assert Budget(0).deadline is None

@@ -96,7 +96,7 @@ def test_the_schema_has_not_drifted():
         (
             "placement",
             {"train_policy": {"gpus": 2}},
-            "'single' is one process, but placement.train_policy has 2",
+            "'single' is one process, but placement.train_policy starts 2",
         ),
         ("validation.questions", 9999, "validation.questions: 9999 exceeds the 250 rows of questions.validation"),
         ("datasets.questions.splits.train.rows", 8, "rollout.prompts: 32 exceeds the 8 rows of questions.train"),

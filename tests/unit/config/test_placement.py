@@ -81,5 +81,5 @@ def test_resources_are_what_slurm_needs():
 def test_several_nodes_are_for_stages_that_share_their_work():
     with pytest.raises(ConfigError, match="placement.grade_answers.nodes: 2: on several nodes run only"):
         placed(grade_answers={"nodes": 2})
-    with pytest.raises(ConfigError, match="'single' is one process, but placement.train_policy has 2"):
+    with pytest.raises(ConfigError, match="'single' is one process, but placement.train_policy starts 2"):
         placed(train_policy={"nodes": 2})

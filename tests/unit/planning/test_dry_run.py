@@ -12,7 +12,8 @@ SPEC = {"stage": "train_policy", "config": {"title": "it's a 'title' --output x 
 LINE = (
     f"Shell command: python -m workflow_scripts.stages.train_policy --spec {shlex.quote(json.dumps(SPEC))}"
     " --output 'my results/policies/a.s0-0123456789/manifest.json' --work 'my results/work' --environment cpu"
-    " --input policy=models/base.s0-aaaaaaaaaa/manifest.json --input data=data/q.s0-bbbbbbbbbb/manifest.json"
+    " --input 'policy=my results/models/bäse.s0-aaaaaaaaaa/manifest.json'"
+    " --input data=data/q.s0-bbbbbbbbbb/manifest.json"
     " --threads 1 --minutes 60 --log-file x.log"
 )
 STATS = "Job stats:\njob             count\n------------  -------\ntrain_policy      {}\nall               1\n\n"
@@ -31,7 +32,10 @@ def test_a_job_is_read_from_its_shell_line(tmp_path):
     assert job.spec == SPEC and job.stage == "train_policy" and job.environment == "cpu"
     assert (job.name, job.key, job.reason) == ("a.s0", "0123456789", "Missing output files: x")
     assert str(job.output) == "my results/policies/a.s0-0123456789/manifest.json"
-    assert job.inputs.keys() == {"policy", "data"}
+    assert {role: str(path) for role, path in job.inputs.items()} == {
+        "policy": "my results/models/bäse.s0-aaaaaaaaaa/manifest.json",
+        "data": "data/q.s0-bbbbbbbbbb/manifest.json",
+    }
 
 
 def test_a_job_that_is_counted_but_not_read_is_an_error(tmp_path):
