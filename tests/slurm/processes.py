@@ -24,5 +24,5 @@ def wait_until(condition: Callable[[], object], seconds: float, what: str) -> ob
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"not within {seconds} s: {what}"
-        time.sleep(0.2)
+        time.sleep(0.05)
     return value

@@ -26,7 +26,7 @@ def copies(submitted, tmp_path_factory):
         config = project.settings()
         config["algorithms"]["grpo"]["update"] |= {"backend": "zero2"}
         config["environment"] = "deepspeed"
-        config["placement"]["train_policy"] = {"nodes": 2, "gpus": 1, "memory_gb": 3}
+        config["placement"]["train_policy"] = {"nodes": 2, "gpus": 1, "memory_gb": 3, "checkpoint_every": 1}
         config["studies"]["reward_by_entropy"] |= {"rewards": ["rule"], "entropy": ["none"]}
         project.config.write_text(yaml.safe_dump(config, sort_keys=False))
         return Submission(project, submitted.cluster)
@@ -69,7 +69,7 @@ def test_a_killed_rank_ends_the_other_and_costs_nothing(copies, undisturbed):
     controller = submission.start("policies")
     job = wait_until(submission.jobs, 120, "a job")[0]["id"]
     work = submission.project.root / "results" / "work" / "train_policy"
-    wait_until(lambda: any(work.glob(f"*{ARM}*/**/step-00000002")), 600, "a checkpoint")
+    wait_until(lambda: any(work.glob(f"*{ARM}*/checkpoints/step-*/state.json")), 300, "a checkpoint")
     ranks = {
         environment["RANK"]: (pid, environment)
         for pid, environment in having(SLURM_JOB_ID=job, WORLD_SIZE="2").items()
