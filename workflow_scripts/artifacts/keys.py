@@ -63,3 +63,14 @@ def content_id(spec: dict, digests: dict[str, str]) -> str:
     """Digest of what decides an artifact's bytes: its config, its code and its inputs' manifests (sha256)."""
     own = {part: spec[part] for part in ("stage", "config", "code")}
     return digest(canonical_json({**own, "inputs": deciding(digests)}))
+
+
+def identity_of(manifest: Path) -> str:
+    """`name-key` of a manifest: `.../name-key/manifest.json`, or `.../name/manifest-key.json` on a stable path."""
+    own_key = manifest.stem.partition("-")[2]
+    return f"{manifest.parent.name}-{own_key}" if own_key else manifest.parent.name
+
+
+def name_of(identity: str) -> str:
+    """The name in `name-key`."""
+    return identity[: -KEY_DIGITS - 1]

@@ -18,7 +18,6 @@ import errno
 import importlib.metadata
 import json
 import os
-import re
 import signal
 import sys
 import time
@@ -34,7 +33,7 @@ from workflow_scripts.artifacts.accepted import Accepted
 from workflow_scripts.artifacts.budget import Budget
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, fingerprint_parts, stage_libraries
-from workflow_scripts.artifacts.keys import GUARDS, content_id, file_digest, key
+from workflow_scripts.artifacts.keys import GUARDS, content_id, file_digest, identity_of, key
 from workflow_scripts.artifacts.manifest import read_manifest, write_json
 from workflow_scripts.artifacts.provenance import make_provenance
 from workflow_scripts.artifacts.spending import Clock, Spending
@@ -217,8 +216,7 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
 def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
     """The spec and `name-key`, after comparing the spec's digest with the path and its code with the code here."""
     spec = json.loads(args.spec)
-    found = re.fullmatch(r"manifest-([0-9a-f]+)\.json", args.output.name)
-    identity = f"{args.output.parent.name}-{found[1]}" if found else args.output.parent.name
+    identity = identity_of(args.output)
     if identity.rpartition("-")[2] != key(spec):
         raise StageError(
             f"{args.output}: the spec has key {key(spec)}: config or code changed while the job was queued"

@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from workflow_scripts.artifacts.errors import StageError
+from workflow_scripts.artifacts.keys import identity_of, name_of
 from workflow_scripts.artifacts.provenance import read_provenance
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.references import STAGES
-from workflow_scripts.maintain.published import name_of, published_manifests
+from workflow_scripts.maintain.published import published_manifests
 
 
 def accept(graph: Graph, results: Path, args: argparse.Namespace) -> int:
@@ -20,7 +21,7 @@ def accept(graph: Graph, results: Path, args: argparse.Namespace) -> int:
             continue
         for manifest in published_manifests(results, args.stage):
             spec = read_provenance(manifest.parent)["spec"]
-            if spec["config"] == artifact.config and name_of(manifest) == artifact.name:
+            if spec["config"] == artifact.config and name_of(identity_of(manifest)) == artifact.name:
                 pairs[artifact.here] = spec["code"]
     for new, old in pairs.items():
         graph.accepted.accept(args.stage, new, old)

@@ -6,7 +6,6 @@ from pathlib import Path
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.keys import KEY_DIGITS
 from workflow_scripts.artifacts.lock import is_held
-from workflow_scripts.artifacts.manifest import NAME
 from workflow_scripts.artifacts.provenance import read_provenance
 from workflow_scripts.config.graph import FOLDERS, STABLE, Artifact
 from workflow_scripts.config.references import STAGES
@@ -22,12 +21,6 @@ def published_manifests(results: Path, stage: str | None = None) -> list[Path]:
         pattern = "manifest-*.json" if name in STABLE else "*/manifest.json"
         found |= set((results / FOLDERS[name] / STABLE.get(name, "")).glob(pattern))
     return sorted(manifest for manifest in found if stage is None or _stage_of(manifest) == stage)
-
-
-def name_of(manifest: Path) -> str:
-    """The name in the path of a manifest; its provenance may be that of an equal artifact of another name."""
-    folder = manifest.parent.name
-    return folder[: -KEY_DIGITS - 1] if manifest.name == NAME else folder
 
 
 def _stage_of(manifest: Path) -> str | None:

@@ -16,8 +16,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from workflow_scripts.artifacts.keys import KEY_DIGITS
-from workflow_scripts.planning.records import name_of
+from workflow_scripts.artifacts.keys import KEY_DIGITS, identity_of, name_of
 
 FLAGS = ("--dry-run", "--printshellcmds", "--quiet", "host")  # the last --quiet wins: reasons are not hidden
 SHELL = re.compile(
@@ -64,12 +63,6 @@ class Job:
     def done(self) -> Path:
         """Where the manifest of the finished artifact stands once the job has run."""
         return self.work / self.stage / self.identity / "done" / "manifest.json"
-
-
-def identity_of(manifest: Path) -> str:
-    """`name-key` of a manifest's path: `.../name-key/manifest.json`, or `.../name/manifest-key.json`."""
-    key = manifest.stem.partition("-")[2]
-    return f"{manifest.parent.name}-{key}" if key else manifest.parent.name
 
 
 def dry_run(command: list[str]) -> list[Job]:

@@ -9,9 +9,10 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from workflow_scripts.artifacts.keys import identity_of, name_of
 from workflow_scripts.planning.differences import leaves
-from workflow_scripts.planning.dry_run import Job, identity_of
-from workflow_scripts.planning.records import Record, Records, name_of, stem
+from workflow_scripts.planning.dry_run import Job
+from workflow_scripts.planning.records import Record, Records, stem
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint_parts
-from workflow_scripts.artifacts.keys import file_digest
+from workflow_scripts.artifacts.keys import file_digest, identity_of
 from workflow_scripts.planning.differences import code_changes, differences, setting_changes, shortened
-from workflow_scripts.planning.dry_run import Job, identity_of
+from workflow_scripts.planning.dry_run import Job
 from workflow_scripts.planning.labels import Labels, plain_name
 from workflow_scripts.planning.records import Record, Records, stem
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from workflow_scripts.artifacts.keys import KEY_DIGITS
+from workflow_scripts.artifacts.keys import KEY_DIGITS, identity_of, name_of
 
 SEED = re.compile(r"\.s\d+$")
 KEYED = re.compile(rf"-[0-9a-f]{{{KEY_DIGITS}}}$")
@@ -73,11 +73,6 @@ class Records:
         return {key for record in self.all for key in record.spec["inputs"].values()}
 
 
-def name_of(identity: str) -> str:
-    """The name in `name-key`."""
-    return identity[: -KEY_DIGITS - 1]
-
-
 def stem(name: str) -> str:
     """A name without its seed: what the seeds of one setting share."""
     return SEED.sub("", name)
@@ -100,7 +95,7 @@ def _published(folder: Path) -> str | None:
     if KEYED.search(folder.name):
         return folder.name
     manifest = next(folder.glob("manifest-*.json"), None)
-    return f"{folder.name}-{manifest.stem.partition('-')[2]}" if manifest else None
+    return identity_of(manifest) if manifest else None
 
 
 def _record(path: Path, identity: str) -> Iterator[Record]:
