@@ -15,7 +15,7 @@ from workflow_scripts.artifacts.fingerprint import fingerprint
 from workflow_scripts.artifacts.keys import canonical_json, key
 from workflow_scripts.config.arms import Arm, expand_arms
 from workflow_scripts.config.files import source_digests
-from workflow_scripts.config.models import Config
+from workflow_scripts.config.models import Benchmark, Config
 
 FOLDERS = {
     "sample_data": "data",
@@ -104,8 +104,18 @@ class Graph:
         return self._by_stage.get(stage, {})
 
     def of_study(self, study: str) -> list[Artifact]:
-        """The graded answers of a study's arms."""
-        return [self.grades(arm) for arm in self.arms if study in arm.studies]
+        """The graded answers of a study's arms; the policies of those that no benchmark is asked of."""
+        arms = [arm for arm in self.arms if study in arm.studies]
+        return [self.grades(arm) if self._benchmarks([arm]) else self.policy(arm) for arm in arms]
+
+    def _benchmarks(self, arms: list[Arm]) -> dict[str, Benchmark]:
+        """What these arms are evaluated on: the union of what their studies ask for."""
+        studies = [self.config.studies[name] for name in {name for arm in arms for name in arm.studies}]
+        wanted = {name for study in studies for name in self._all_or(study.benchmarks)}
+        return {name: benchmark for name, benchmark in self.config.benchmarks.items() if name in wanted}
+
+    def _all_or(self, benchmarks: list[str] | None) -> list[str]:
+        return list(self.config.benchmarks) if benchmarks is None else benchmarks
 
     def _artifact(self, stage: str, name: str, config: dict, **inputs: Artifact) -> Artifact:
         code = fingerprint(stage, config, self._lock)
@@ -280,34 +290,38 @@ class Graph:
         name, seed = (arm.name, arm.seed) if arm else (f"{policy}.s{self._upstream_seed(seed)}", seed)
         model = self.policy(arm) if arm else self.model(policy, seed)
         template = self._template(arm.policy if arm else policy)
+        asked = self._benchmarks([arm] if arm else self._arms_from(policy, seed))
         benchmarks = {
             benchmark: _plain(settings, "samples", "temperature", "max_tokens") | {"split": settings.data.split(".")[1]}
-            for benchmark, settings in self.config.benchmarks.items()
+            for benchmark, settings in asked.items()
         }
         slice_ = {"seed": seed, "template": template, "benchmarks": benchmarks, "engine": "inprocess"}
-        return self._artifact("sample_answers", f"answers.{name}", slice_, policy=model, **self._benchmark_data(seed))
+        data = self._benchmark_data(asked, seed)
+        return self._artifact("sample_answers", f"answers.{name}", slice_, policy=model, **data)
+
+    def _arms_from(self, policy: str, seed: int) -> list[Arm]:
+        """The arms that start from a policy and seed."""
+        return [arm for arm in self.arms if arm.policy == policy and self._upstream_seed(arm.seed) == seed]
 
     @_once
     def grades(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
         answers, seed = self.answers(arm, policy, seed), arm.seed if arm else seed
+        asked = self._benchmarks([arm] if arm else self._arms_from(policy, seed))
         benchmarks = {
             benchmark: {
                 "split": settings.data.split(".")[1],
                 "graders": settings.graders,
                 "grading": self._grading(settings.data.split(".")[0]),
             }
-            for benchmark, settings in self.config.benchmarks.items()
+            for benchmark, settings in asked.items()
         }
         slice_ = {**self._judging(self.config.teacher), "benchmarks": benchmarks}
         inputs = {"answers": answers, "teacher": self.model(self.config.teacher, seed)}
         name = answers.name.replace("answers.", "grades.", 1)
-        return self._artifact("grade_answers", name, slice_, **inputs, **self._benchmark_data(seed))
+        return self._artifact("grade_answers", name, slice_, **inputs, **self._benchmark_data(asked, seed))
 
-    def _benchmark_data(self, seed: int) -> dict[str, Artifact]:
-        return {
-            f"data:{name}": self.data(benchmark.data.split(".")[0], seed)
-            for name, benchmark in self.config.benchmarks.items()
-        }
+    def _benchmark_data(self, asked: dict[str, Benchmark], seed: int) -> dict[str, Artifact]:
+        return {f"data:{name}": self.data(benchmark.data.split(".")[0], seed) for name, benchmark in asked.items()}
 
     # ------------------------------------------------------------------------------- analysis and report
     def _policies(self) -> dict[str, Artifact]:
@@ -331,11 +345,11 @@ class Graph:
         return self._artifact("compare_results", "comparison", slice_, **inputs)
 
     def _baselines(self) -> list[dict]:
-        pairs = {(arm.policy, self._upstream_seed(arm.seed)) for arm in self.arms}
+        pairs = {(arm.policy, self._upstream_seed(arm.seed)) for arm in self.arms if self._benchmarks([arm])}
         return [{"role": f"{policy}.s{seed}", "name": policy, "seed": seed} for policy, seed in sorted(pairs)]
 
     def _grades(self) -> dict[str, Artifact]:
-        trained = {f"grades:{arm.name}": self.grades(arm) for arm in self.arms}
+        trained = {f"grades:{arm.name}": self.grades(arm) for arm in self.arms if self._benchmarks([arm])}
         untrained = {
             f"grades:{base['role']}": self.grades(None, base["name"], base["seed"]) for base in self._baselines()
         }

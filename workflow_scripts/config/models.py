@@ -77,6 +77,11 @@ class Rollout(Strict):
     samples: PositiveInt = Field(description="responses per prompt")
     max_tokens: PositiveInt
     temperature: PositiveFloat = 1.0
+    responses: Literal["policy", "start"] = Field(
+        "policy",
+        description="whose are trained on: the policy's, or the starting policy's (with loss reinforce, advantage "
+        "reinforce and a 0/1 reward: supervised fine-tuning on its own right answers)",
+    )
     engine: Literal["inprocess"] = "inprocess"
     max_batches: PositiveInt = Field(
         1, description="batches that a step may sample until `prompts` groups have mixed verdicts; 1: no refill"
@@ -286,6 +291,9 @@ class Study(Strict):
     rewards: Some[Name]
     entropy: Some[Name]
     seeds: Some[Annotated[int, Field(ge=0)]]
+    benchmarks: list[Name] | None = Field(
+        None, description="what the arms are evaluated on; None: all benchmarks, []: validation during training only"
+    )
 
 
 class Placement(Strict):

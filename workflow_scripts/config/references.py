@@ -70,8 +70,9 @@ def check_references(config: "Config") -> None:
             ("algorithms", config.algorithms),
             ("rewards", config.rewards),
             ("entropy", config.entropy),
+            ("benchmarks", config.benchmarks),
         ):
-            _expect(f"studies.{name}.{part}", getattr(study, part), allowed)
+            _expect(f"studies.{name}.{part}", getattr(study, part) or [], allowed)
     for name, study in config.studies.items():
         for algorithm, split in product(study.algorithms, study.data):
             _enough(f"studies.{name}.data", config, split, f"algorithms.{algorithm}.rollout.prompts", algorithm)

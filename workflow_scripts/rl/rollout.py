@@ -73,15 +73,15 @@ def sample(
 
 
 def before_update(
-    forward: Any, sampled: Sampled, *, temperature: float, budget: int, ranks: Ranks | None = None
+    forward: Any, sampled: Sampled, *, own: bool = True, temperature: float, budget: int, ranks: Ranks | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`(old_log_probs, entropy)` (B, T): log-probabilities at the sampling temperature, entropy at temperature 1.
 
-    An engine that runs the trainer's own weights has computed both on the way; for any other one `forward` is run on
+    An engine that runs the trainer's `own` weights has computed both on the way; for any other one `forward` is run on
     the responses.
     """
     generation = sampled.generation
-    if generation.log_probs is not None and generation.entropy is not None:
+    if own and generation.log_probs is not None and generation.entropy is not None:
         return generation.log_probs, generation.entropy
     inputs = (forward, sampled.prompts, generation.tokens, generation.mask)
     log_probs, entropy = all_log_probs(*inputs, budget=budget, temperature=temperature, ranks=ranks)

@@ -12,6 +12,7 @@ from workflow_scripts.rl.losses.aggregation import AGGREGATIONS
 from workflow_scripts.rl.schedule import SCHEDULES
 
 SCOPES = ("mini_batch", "micro_batch")
+RESPONSES = ("policy", "start")
 _OPTIONAL = ("normalize_reward", "filter_groups", "measure_entropy_change")
 
 
@@ -21,6 +22,7 @@ class RolloutSettings:
     samples: int
     max_tokens: int
     temperature: float = 1.0
+    responses: str = "policy"
     engine: str = "inprocess"
     max_batches: int = 1
     overlong_buffer: int = 0
@@ -114,6 +116,7 @@ class Settings:
                 f"which update.minibatches {minibatches} does not divide"
             )
         for name, value, allowed in (
+            ("rollout.responses", self.rollout.responses, RESPONSES),
             ("loss.aggregation", self.loss.aggregation, AGGREGATIONS),
             ("loss.scope", self.loss.scope, SCOPES),
             ("loss.normalization", self.loss.normalization, SCOPES),
@@ -147,9 +150,14 @@ class Settings:
         advantage_options(self.advantage.name, self.advantage.options)
 
     @property
-    def needs_reference(self) -> bool:
-        """Whether any term reads the reference model."""
+    def has_kl(self) -> bool:
+        """Whether any term is a KL to the starting policy."""
         return self.update.kl_coef != 0 or self.advantage.options.get("kl_coef", 0) != 0
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the starting policy is needed beside the one that is trained."""
+        return self.has_kl or self.rollout.responses == "start"
 
     def adaptive_entropy_coefficient(self) -> EntropyCoefficient | None:
         """A new controller of the entropy bonus; None where it is constant."""

@@ -16,7 +16,7 @@ import torch
 
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.events import Events
-from workflow_scripts.generation import make_engine
+from workflow_scripts.generation import RolloutEngine, make_engine
 from workflow_scripts.models.loading import existing_vocabulary
 from workflow_scripts.rewards import Reward
 from workflow_scripts.rewards.normalize import z_score
@@ -67,21 +67,21 @@ class Trainer:
     ) -> None:
         """`reward` gives raw values; `monitors` ("truth", "rule") are measured and never trained on.
 
-        `reference` is needed where a KL coefficient is not 0. The rollouts of `keep_steps` are kept.
-        Raises ValueError where settings, questions and models do not fit together.
+        `reference`, the starting policy, is needed for a KL and where its responses are trained on. The rollouts of
+        `keep_steps` are kept. Raises ValueError where settings, questions and models do not fit together.
         """
         if settings.needs_reference and reference is None:
-            raise ValueError("a KL coefficient is set, but there is no reference model")
+            raise ValueError("a KL coefficient or rollout.responses: start is set, but there is no reference model")
         self.questions, self.settings, self.stage, self.ranks = questions, settings, stage, stage.ranks
         self.validator, self.keep_steps = validator, frozenset(keep_steps)
         self.sampler = PromptSampler(len(questions), settings.rollout.prompts, settings.seed)
         vocabulary = existing_vocabulary(model, tokenizer)
-        self.reference = reference and Policy(reference, vocabulary=vocabulary)
+        self.reference = Policy(reference, vocabulary=vocabulary) if settings.has_kl else None
         self.backend = make_backend(model, settings.update, self.ranks, vocabulary)
-        self.engine = make_engine(settings.rollout.engine, self.backend.rollout_model, tokenizer)
+        self.engine = self._engine(self.backend.rollout_model, tokenizer)
+        self.source = self._engine(reference, tokenizer) if settings.rollout.responses == "start" else self.engine
         self.reward, self.monitors = reward, dict(monitors or {})
         if self.ranks.world > 1:
-            self.engine = ShardedEngine(self.engine, self.ranks)
             self.reward = sharded_reward(reward, self.ranks)
             self.monitors = {name: sharded_reward(monitor, self.ranks) for name, monitor in self.monitors.items()}
         self.updater = Updater(self.backend, settings, self.ranks)
@@ -89,6 +89,10 @@ class Trainer:
         self.history, self.events = History(), Events(stage)
         self.batches = 0  # rollout batches sampled so far: as many as steps, or more with refill
         self._unsaved: dict[str, list] = {}
+
+    def _engine(self, model: Any, tokenizer: Any) -> RolloutEngine:
+        engine = make_engine(self.settings.rollout.engine, model, tokenizer)
+        return ShardedEngine(engine, self.ranks) if self.ranks.world > 1 else engine
 
     @property
     def model(self) -> Any:
@@ -178,7 +182,7 @@ class Trainer:
         settings, rollout = self.settings, self.settings.rollout
         with self._timed("generation"):
             sampled = sample(
-                self.engine,
+                self.source,
                 self.questions,
                 self.sampler.batch(number),
                 samples=rollout.samples,
@@ -190,6 +194,7 @@ class Trainer:
             old, entropy = before_update(
                 self.backend.forward,
                 sampled,
+                own=self.source is self.engine,
                 temperature=rollout.temperature,
                 budget=settings.update.micro_batch_tokens,
                 ranks=self.ranks,

@@ -11,6 +11,7 @@ import torch
 from tests.rl_nano import many_letters, nano_policy, nano_questions, nano_settings
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.artifacts.workdir import WorkDir
+from workflow_scripts.rewards import RewardResult
 from workflow_scripts.rl.measures import response_entropy
 from workflow_scripts.rl.policy import Policy, all_log_probs
 from workflow_scripts.rl.settings import ValidationSettings
@@ -279,9 +280,39 @@ def test_reference_terms_pull_back(tmp_path):
         make_trainer(tmp_path / "none", nano_settings(update={"kl_coef": 0.1}))
 
 
+def test_responses_of_the_start_make_supervised_fine_tuning(tmp_path):
+    """The start's responses are trained on at every step, and updates make the right ones likelier."""
+    offline = {"rollout": {"responses": "start"}, "advantage": {"name": "reinforce"}, "filter_groups": False}
+    update = {"minibatches": 1, "lr": 0.05, "max_grad_norm": 1e9}
+    settings = nano_settings(steps=2, update=update, loss={"name": "reinforce"}, **offline)
+
+    def right(batch):
+        found = many_letters(batch)
+        return RewardResult(found.verdicts.astype(np.float32), found.verdicts, found.p_yes)
+
+    trainer = make_trainer(tmp_path / "start", settings, reward=right, reference=nano_policy()[0])
+    seen, run = [], trainer.updater.run
+    trainer.updater.run = lambda kept, *rest: seen.append(kept) or run(kept, *rest)
+    rollouts = trainer.train().rollouts
+    never = nano_settings(
+        steps=2, update=update | {"lr": 1e-12}, loss={"name": "reinforce"}, **(offline | {"rollout": {}})
+    )
+    assert rollouts["response"] == make_trainer(tmp_path / "still", never, reward=right).train().rollouts["response"]
+    assert len(set(rollouts["verdict"])) == 2  # some are right, so that there is something to learn
+    part = seen[0]
+    start, _ = all_log_probs(Policy(nano_policy()[0]), part.prompts, part.tokens, part.mask, budget=999)
+    assert torch.allclose(part.old_log_probs, start, atol=1e-5)
+    after, _ = all_log_probs(Policy(trainer.model), part.prompts, part.tokens, part.mask, budget=999)
+    likelihood = [float((values.sum(-1) * part.rewards).sum()) for values in (start, after)]
+    assert likelihood[1] > likelihood[0] + 1
+    with pytest.raises(ValueError, match="responses: start is set, but there is no reference model"):
+        make_trainer(tmp_path / "none", settings)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"rollout": {"responses": "teacher"}}, "rollout.responses 'teacher', allowed: policy, start"),
         ({"update": {"minibatches": 3}}, "4 prompts x 4 samples = 16 responses, which update.minibatches 3"),
         ({"loss": {"name": "ppo"}}, "unknown loss 'ppo'"),
         ({"loss": {"options": {"clip": 1}}}, "unknown option 'clip'"),
