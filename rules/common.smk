@@ -11,6 +11,7 @@ from workflow_scripts.config.graph import FOLDERS, Graph, spec_text
 from workflow_scripts.config.load import ConfigError, load_config
 from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of
+from workflow_scripts.config.priorities import priorities
 
 ROOT = Path(workflow.basedir)
 
@@ -29,6 +30,7 @@ gc.freeze()
 gc.enable()
 
 RESULTS = graph.config.results
+PRIORITIES = priorities(graph)
 WORK = f"{RESULTS}/work"
 
 # How many GPUs a stage has is the config's business, which ones they are is the profile's.
@@ -102,6 +104,11 @@ def inputs_of(stage):
         return " ".join(f"--input {shlex.quote(f'{role}={RESULTS}/{a.manifest}')}" for role, a in inputs.items())
 
     return options
+
+
+def priority_of(stage):
+    """Priority function: studies are computed in the order of the config."""
+    return lambda wildcards: PRIORITIES.get((stage, artifact_of(stage, wildcards).identity), 0)
 
 
 def manifests_of(stage):

@@ -11,6 +11,7 @@ rule sample_answers:
     wildcard_constraints:
         artifact=r"answers\.[a-z0-9_.]+-[0-9a-f]{10}",
     threads: placement_of(graph.config, "sample_answers").threads
+    priority: priority_of("sample_answers")
     resources:
         **resources_of(graph.config, "sample_answers"),
     params:
@@ -37,6 +38,7 @@ rule grade_answers:
     wildcard_constraints:
         artifact=r"grades\.[a-z0-9_.]+-[0-9a-f]{10}",
     threads: placement_of(graph.config, "grade_answers").threads
+    priority: priority_of("grade_answers")
     resources:
         **resources_of(graph.config, "grade_answers"),
     params:

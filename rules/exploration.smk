@@ -9,6 +9,7 @@ rule explore_policy:
     benchmark:
         f"{RESULTS}/benchmarks/explore_policy/{{artifact}}.jsonl"
     threads: placement_of(graph.config, "explore_policy").threads
+    priority: priority_of("explore_policy")
     resources:
         **resources_of(graph.config, "explore_policy"),
     params:

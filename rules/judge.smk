@@ -11,6 +11,7 @@ rule distill_judge:
     wildcard_constraints:
         artifact=r"judge\.[a-z0-9_.]+-[0-9a-f]{10}",
     threads: placement_of(graph.config, "distill_judge").threads
+    priority: priority_of("distill_judge")
     resources:
         **resources_of(graph.config, "distill_judge"),
     params:
@@ -37,6 +38,7 @@ rule audit_judge:
     wildcard_constraints:
         artifact=r"audit\.[a-z0-9_.]+-[0-9a-f]{10}",
     threads: placement_of(graph.config, "audit_judge").threads
+    priority: priority_of("audit_judge")
     resources:
         **resources_of(graph.config, "audit_judge"),
     params:

@@ -9,6 +9,7 @@ rule prepare_model:
     benchmark:
         f"{RESULTS}/benchmarks/prepare_model/{{artifact}}.jsonl"
     threads: placement_of(graph.config, "prepare_model").threads
+    priority: priority_of("prepare_model")
     resources:
         **resources_of(graph.config, "prepare_model"),
     params:

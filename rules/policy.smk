@@ -9,6 +9,7 @@ rule train_policy:
     benchmark:
         f"{RESULTS}/benchmarks/train_policy/{{artifact}}.jsonl"
     threads: placement_of(graph.config, "train_policy").threads
+    priority: priority_of("train_policy")
     resources:
         **resources_of(graph.config, "train_policy"),
     params:

@@ -105,8 +105,13 @@ class Graph:
 
     def of_study(self, study: str) -> list[Artifact]:
         """The graded answers of a study's arms; the policies of those that no benchmark is asked of."""
-        arms = [arm for arm in self.arms if study in arm.studies]
-        return [self.grades(arm) if self._benchmarks([arm]) else self.policy(arm) for arm in arms]
+        return [self.of_arm(arm)[0] for arm in self.arms if study in arm.studies]
+
+    def of_arm(self, arm: Arm) -> list[Artifact]:
+        """The graded answers of an arm and those of the policy that it starts from; without benchmarks its policy."""
+        if not self._benchmarks([arm]):
+            return [self.policy(arm)]
+        return [self.grades(arm), self.grades(None, arm.policy, self._upstream_seed(arm.seed))]
 
     def _benchmarks(self, arms: list[Arm]) -> dict[str, Benchmark]:
         """What these arms are evaluated on: the union of what their studies ask for."""
