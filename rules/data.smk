@@ -8,8 +8,8 @@ rule sample_data:
         f"{RESULTS}/logs/sample_data/{{artifact}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/sample_data/{{artifact}}.jsonl"
-    threads: placement_of(graph.config, "sample_data").threads
     priority: priority_of("sample_data")
+    threads: placement_of(graph.config, "sample_data").threads
     resources:
         **resources_of(graph.config, "sample_data"),
     params:

@@ -10,8 +10,8 @@ rule sample_answers:
         f"{RESULTS}/benchmarks/sample_answers/{{artifact}}.jsonl"
     wildcard_constraints:
         artifact=r"answers\.[a-z0-9_.]+-[0-9a-f]{10}",
-    threads: placement_of(graph.config, "sample_answers").threads
     priority: priority_of("sample_answers")
+    threads: placement_of(graph.config, "sample_answers").threads
     resources:
         **resources_of(graph.config, "sample_answers"),
     params:
@@ -37,8 +37,8 @@ rule grade_answers:
         f"{RESULTS}/benchmarks/grade_answers/{{artifact}}.jsonl"
     wildcard_constraints:
         artifact=r"grades\.[a-z0-9_.]+-[0-9a-f]{10}",
-    threads: placement_of(graph.config, "grade_answers").threads
     priority: priority_of("grade_answers")
+    threads: placement_of(graph.config, "grade_answers").threads
     resources:
         **resources_of(graph.config, "grade_answers"),
     params:

@@ -8,8 +8,8 @@ rule explore_policy:
         f"{RESULTS}/logs/explore_policy/{{artifact}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/explore_policy/{{artifact}}.jsonl"
-    threads: placement_of(graph.config, "explore_policy").threads
     priority: priority_of("explore_policy")
+    threads: placement_of(graph.config, "explore_policy").threads
     resources:
         **resources_of(graph.config, "explore_policy"),
     params:

@@ -10,8 +10,8 @@ rule distill_judge:
         f"{RESULTS}/benchmarks/distill_judge/{{artifact}}.jsonl"
     wildcard_constraints:
         artifact=r"judge\.[a-z0-9_.]+-[0-9a-f]{10}",
-    threads: placement_of(graph.config, "distill_judge").threads
     priority: priority_of("distill_judge")
+    threads: placement_of(graph.config, "distill_judge").threads
     resources:
         **resources_of(graph.config, "distill_judge"),
     params:
@@ -37,8 +37,8 @@ rule audit_judge:
         f"{RESULTS}/benchmarks/audit_judge/{{artifact}}.jsonl"
     wildcard_constraints:
         artifact=r"audit\.[a-z0-9_.]+-[0-9a-f]{10}",
-    threads: placement_of(graph.config, "audit_judge").threads
     priority: priority_of("audit_judge")
+    threads: placement_of(graph.config, "audit_judge").threads
     resources:
         **resources_of(graph.config, "audit_judge"),
     params:

@@ -8,8 +8,8 @@ rule prepare_model:
         f"{RESULTS}/logs/prepare_model/{{artifact}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/prepare_model/{{artifact}}.jsonl"
-    threads: placement_of(graph.config, "prepare_model").threads
     priority: priority_of("prepare_model")
+    threads: placement_of(graph.config, "prepare_model").threads
     resources:
         **resources_of(graph.config, "prepare_model"),
     params:

@@ -8,8 +8,8 @@ rule train_policy:
         f"{RESULTS}/logs/train_policy/{{artifact}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/train_policy/{{artifact}}.jsonl"
-    threads: placement_of(graph.config, "train_policy").threads
     priority: priority_of("train_policy")
+    threads: placement_of(graph.config, "train_policy").threads
     resources:
         **resources_of(graph.config, "train_policy"),
     params:

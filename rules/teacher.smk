@@ -8,8 +8,8 @@ rule label_rollouts:
         f"{RESULTS}/logs/label_rollouts/{{artifact}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/label_rollouts/{{artifact}}.jsonl"
-    threads: placement_of(graph.config, "label_rollouts").threads
     priority: priority_of("label_rollouts")
+    threads: placement_of(graph.config, "label_rollouts").threads
     resources:
         **resources_of(graph.config, "label_rollouts"),
     params:

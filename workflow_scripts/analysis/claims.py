@@ -20,11 +20,20 @@ _PAIRED = {"vary", "value", "versus"}
 NEEDED = {
     "accuracy_difference": _PAIRED,
     "entropy_ratio": _PAIRED | {"at"},
+    "length_ratio": _PAIRED,
     "plateau_accuracy_difference": _PAIRED,
     "spent_early": {"of", "share"},
+    "late_gain": {"from", "subjects"},
     "law_error": {"early_share"},
+    "law_r2": {"entropy"},
     "law_ceiling_gap": set(),
+    "law_ceiling_difference": _PAIRED,
+    "step_correlation": {"of", "with", "within"},
+    "step_mean": {"of"},
+    "step_ratio": {"of", "over"},
     "audit": {"judge", "versus", "metric"},
+    "votes_difference": {"votes", "less", "versus"},
+    "probe_difference": {"judge", "less"},
 }
 
 

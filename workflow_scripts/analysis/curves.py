@@ -19,12 +19,13 @@ _FLOOR = 1e-9  # nats; keeps a ratio of entropies finite
 
 @dataclass(frozen=True)
 class Curve:
-    """One arm on the fixed validation prompts: (N,) steps, accuracies, entropies (nats), lengths (tokens)."""
+    """One arm on the fixed validation prompts: (N,) steps, accuracy, entropy (nats), length (tokens), responses."""
 
     step: np.ndarray
     accuracy: np.ndarray
     entropy: np.ndarray
     length: np.ndarray
+    n: np.ndarray
 
 
 def validation_curve(table: pa.Table, subject: str = "all") -> Curve:
@@ -34,6 +35,20 @@ def validation_curve(table: pa.Table, subject: str = "all") -> Curve:
     rows.sort(key=lambda i: columns["step"][i])
     values = {name: np.array([columns[name][i] for i in rows], dtype=np.float64) for name in Curve.__annotations__}
     return Curve(**values)
+
+
+def curves_by_subject(table: pa.Table) -> dict[str, Curve]:
+    """Subject -> its curve, without the one of all subjects."""
+    return {name: validation_curve(table, name) for name in sorted({*table["subject"].to_pylist()} - {"all"})}
+
+
+def pooled(by_subject: dict[str, Curve], subjects: set[str] | None) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) steps and the accuracy over the responses of these subjects (None: all); empty without any of them."""
+    curves = [curve for name, curve in by_subject.items() if subjects is None or name in subjects]
+    if not curves:
+        return np.empty(0), np.empty(0)
+    right, responses = (sum(part) for part in zip(*((c.accuracy * c.n, c.n) for c in curves), strict=True))
+    return curves[0].step, right / responses
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Everything that the comparison works on, read once: arms with their curves, law points, grades and audits."""
+"""Everything that the comparison works on, read once: arms with their curves, steps, law points, grades and audits."""
 
 from dataclasses import dataclass, field
 
@@ -30,16 +30,37 @@ def law_points(metrics: pa.Table, curve: Curve) -> LawPoints:
     return LawPoints(pairs, curve.accuracy[kept], curve.step[kept])
 
 
+def step_columns(metrics: pa.Table) -> dict[str, np.ndarray]:
+    """Numeric column of METRICS -> (N,) values in the order of the steps, NaN where there is none."""
+    ordered = metrics.sort_by("step")
+    numeric = [f.name for f in metrics.schema if pa.types.is_floating(f.type) or pa.types.is_integer(f.type)]
+    return {name: ordered[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in numeric}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Rows of the tables AUDIT (the figures), VOTES and PROBES of one judge."""
+
+    figures: list[dict]
+    votes: list[dict] = field(default_factory=list)
+    probes: list[dict] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Results:
-    """Data by role of the policy; audits by (name, seed) as rows of an AUDIT table; groups of subjects by name."""
+    """Data by role of the policy; audits by name and seed of the judge; groups of subjects by name.
+
+    `accuracies`: subject -> its validation curve; `steps`: column of METRICS -> its values by step, NaN for none.
+    """
 
     arms: list[Arm]
     baselines: list[Arm] = field(default_factory=list)
     curves: dict[str, Curve] = field(default_factory=dict)
+    accuracies: dict[str, dict[str, Curve]] = field(default_factory=dict)
+    steps: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     points: dict[str, LawPoints] = field(default_factory=dict)
     grades: dict[str, Graded] = field(default_factory=dict)
-    audits: dict[tuple[str, int], list[dict]] = field(default_factory=dict)
+    audits: dict[tuple[str, int], Audit] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)
 
     def subjects(self, wanted: str | list[str], known: list[str]) -> set[str] | None:

@@ -12,7 +12,9 @@ from workflow_scripts.artifacts.schemas import (
     INDEX,
     METRICS,
     PASS_AT_K,
+    PROBES,
     VALIDATION,
+    VOTES,
 )
 
 
@@ -54,24 +56,29 @@ def build(stage: Stage) -> None:
 def read_results(stage: Stage):
     """Curves and law points of the trained arms, grades of all policies, and the audits, from the inputs."""
     from workflow_scripts.analysis.arms import read_arms, read_baselines
-    from workflow_scripts.analysis.curves import validation_curve
+    from workflow_scripts.analysis.curves import curves_by_subject, validation_curve
     from workflow_scripts.analysis.grades import read_grades
-    from workflow_scripts.analysis.results import Results, law_points
+    from workflow_scripts.analysis.results import Audit, Results, law_points, step_columns
 
     results = Results(read_arms(stage.config["arms"]), read_baselines(stage.config.get("baselines", [])))
     for arm in results.arms:
         source = f"policy:{arm.role}"
         if source in stage.inputs:
-            curve = validation_curve(stage.read(source, "validation.parquet", VALIDATION))
-            results.curves[arm.role] = curve
-            results.points[arm.role] = law_points(stage.read(source, "metrics.parquet", METRICS), curve)
+            validation = stage.read(source, "validation.parquet", VALIDATION)
+            metrics = stage.read(source, "metrics.parquet", METRICS)
+            results.curves[arm.role] = validation_curve(validation)
+            results.accuracies[arm.role] = curves_by_subject(validation)
+            results.steps[arm.role] = step_columns(metrics)
+            results.points[arm.role] = law_points(metrics, results.curves[arm.role])
     for arm in results.baselines + results.arms:
         if f"grades:{arm.role}" in stage.inputs:
             results.grades[arm.role] = read_grades(stage.read(f"grades:{arm.role}", "grades.parquet", GRADES))
     for role in sorted(stage.inputs):
         if role.startswith("audit:"):
             judge, _, seed = role.partition(":")[2].rpartition(".s")
-            results.audits[judge, int(seed)] = stage.read(role, "audit.parquet", AUDIT).to_pylist()
+            tables = (("audit", AUDIT), ("votes", VOTES), ("probes", PROBES))
+            rows = (stage.read(role, f"{name}.parquet", schema).to_pylist() for name, schema in tables)
+            results.audits[judge, int(seed)] = Audit(*rows)
     for group in ("control", "ood"):
         results.groups[group] = stage.config.get(f"{group}_subjects", [])
     return results

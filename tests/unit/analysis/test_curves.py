@@ -12,7 +12,7 @@ def curve(speed: float, factor: float = 1.0, top: float = 0.8) -> Curve:
     accuracy = 0.2 + (top - 0.2) * (1 - np.exp(-speed * STEP / 20))
     entropy = 0.6 - 0.65 * (accuracy - 0.2)
     entropy[1:] *= factor
-    return Curve(STEP, accuracy, entropy, np.full_like(STEP, 12.0))
+    return Curve(STEP, accuracy, entropy, np.full_like(STEP, 12.0), np.full_like(STEP, 500.0))
 
 
 def test_slow_learner_keeps_no_entropy_at_equal_accuracy():
@@ -29,7 +29,7 @@ def test_ratio_is_found_over_the_range_that_both_reach():
 
 
 def test_curves_without_a_common_range_have_no_ratio():
-    flat = Curve(STEP, np.full_like(STEP, 0.2), np.ones_like(STEP), STEP)
+    flat = Curve(STEP, np.full_like(STEP, 0.2), np.ones_like(STEP), STEP, STEP)
     assert np.isnan(at_equal_accuracy(flat, curve(1.0)).ratio)
 
 
@@ -37,7 +37,7 @@ def test_dips_of_a_noisy_curve_do_not_count_as_reaching_a_level_again():
     base = curve(1.0)
     dipped = base.accuracy.copy()
     dipped[12] -= 0.2
-    noisy = Curve(STEP, dipped, base.entropy, base.length)
+    noisy = Curve(STEP, dipped, base.entropy, base.length, base.n)
     assert at_equal_accuracy(noisy, base).ratio == pytest.approx(1.0, abs=0.02)
 
 

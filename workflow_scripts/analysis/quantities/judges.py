@@ -1,0 +1,59 @@
+"""Quantities of the judges' audits."""
+
+from collections.abc import Callable
+from math import nan
+
+import numpy as np
+
+from workflow_scripts.analysis.grades import ALL
+from workflow_scripts.analysis.intervals import Estimate, over_seeds
+from workflow_scripts.analysis.results import Audit, Results
+
+
+def audit(results: Results, options: dict) -> Estimate:
+    """A figure of the audit: `judge`, `versus`, `metric`, `subject`; with `less`, the difference to that judge."""
+
+    def figure(found: Audit, judge: str) -> float:
+        wanted = (judge, options["versus"], options.get("subject", ALL), options["metric"])
+        return _first(r["value"] for r in found.figures if _of(r, "judge", "versus", "subject", "metric") == wanted)
+
+    def value(found: Audit) -> float:
+        return figure(found, options["judge"]) - (figure(found, options["less"]) if "less" in options else 0.0)
+
+    return _over_audits(results, value)
+
+
+def votes_difference(results: Results, options: dict) -> Estimate:
+    """Kappa of the majority of `votes` of the teacher's verdicts with `versus`, less that of `less` of them."""
+
+    def kappa(found: Audit, votes: int) -> float:
+        wanted = (votes, options["versus"], ALL)
+        return _first(r["kappa"] for r in found.votes if _of(r, "votes", "versus", "subject") == wanted)
+
+    return _over_audits(results, lambda found: kappa(found, options["votes"]) - kappa(found, options["less"]))
+
+
+def probe_difference(results: Results, options: dict) -> Estimate:
+    """Share of the content-free answers that `judge` accepts, mean over the probes, less that of the judge `less`."""
+
+    def accepted(found: Audit, judge: str) -> float:
+        rates = [r["false_positive_rate"] for r in found.probes if _of(r, "judge", "subject") == (judge, ALL)]
+        return float(np.mean(rates)) if rates else nan
+
+    return _over_audits(results, lambda found: accepted(found, options["judge"]) - accepted(found, options["less"]))
+
+
+def _over_audits(results: Results, value: Callable[[Audit], float]) -> Estimate:
+    by_seed: dict[int, list[float]] = {}
+    for (_, seed), found in sorted(results.audits.items()):
+        if np.isfinite(figure := value(found)):
+            by_seed.setdefault(seed, []).append(figure)
+    return over_seeds([float(np.mean(values)) for _, values in sorted(by_seed.items())])
+
+
+def _of(row: dict, *names: str) -> tuple:
+    return tuple(row[name] for name in names)
+
+
+def _first(values) -> float:
+    return next(iter(values), nan)
