@@ -19,10 +19,12 @@ class ConfigError(Exception):
 
 
 def load_config(raw: dict[str, Any]) -> Config:
-    """The validated config, with what it extends. Raises ConfigError."""
+    """The validated config, with what it extends, and `only` the studies asked for. Raises ConfigError."""
     raw = extended(raw)
     try:
-        return Config.model_validate(raw)
+        config = Config.model_validate(raw)
+        wanted = config.only or config.studies
+        return config.model_copy(update={"studies": {n: s for n, s in config.studies.items() if n in wanted}})
     except ValidationError as error:
         # A misspelt key is reported twice, as unknown and as missing: the first says what to mend.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")

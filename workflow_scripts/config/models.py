@@ -344,7 +344,8 @@ class Config(Strict):
     )
     ood_subjects: list[str] = Field(default_factory=list, description="subjects unseen by exploration and judge")
     early_share: Share = Field(0.15, description="share of the steps from which the law predicts the rest")
-    studies: dict[Name, Study]
+    studies: dict[Name, Study] = Field(description="in the order in which they are computed")
+    only: Some[Name] | None = Field(None, description="studies to compute and to report; None: all")
     placement: dict[str, Placement] = Field(default_factory=dict)
 
     @model_validator(mode="after")

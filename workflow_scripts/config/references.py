@@ -35,6 +35,7 @@ def check_references(config: "Config") -> None:
             f"validation.questions: {config.validation.questions} exceeds the {rows} rows of {config.validation.data}"
         )
     _expect("placement", config.placement, STAGES)
+    _expect("only", config.only or [], config.studies)
     for stage, place in config.placement.items():
         if place.nodes > 1 and stage not in RANKED:
             raise ValueError(f"placement.{stage}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")

@@ -9,10 +9,13 @@ from pydantic import TypeAdapter
 from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config import load
 from workflow_scripts.config.arms import expand_arms
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, config_schema, load_config
+from workflow_scripts.config.priorities import priorities
 from workflow_scripts.config.rl_options import Advantage, EntropyControl
 
 NAMES = ("config/nano*.yaml", "config/paper.yaml", "tests/configs/*.yaml")
+CLAIMS = ROOT / "config" / "nano_claims.yaml"
 CONFIGS = sorted(path for name in NAMES for path in ROOT.glob(name))
 
 
@@ -33,6 +36,44 @@ def edited(dotted, value):
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_config_parses(path):
     assert expand_arms(load_config(raw(path)))
+
+
+def test_only_some_studies_are_computed():
+    """What they share with the others keeps its key, so that what is finished is found."""
+    config = raw(CLAIMS)
+    whole, some = (Graph(load_config(config | more), ROOT) for more in ({}, {"only": ["reward_ood", "law_sizes"]}))
+    assert list(some.config.studies) == ["reward_ood", "law_sizes"] and len(some.arms) == 10 + 6
+    for stage in ("prepare_model", "train_policy", "grade_answers"):
+        assert some.of_stage(stage).keys() <= whole.of_stage(stage).keys()
+    with pytest.raises(ConfigError, match="config: only: 'law' is not one of"):
+        load_config(config | {"only": ["law"]})
+
+
+def test_an_arm_is_evaluated_on_what_its_studies_ask_for():
+    """`benchmarks: []` asks for nothing; an arm of two studies is evaluated on what either asks for."""
+    config = raw(CLAIMS)
+    graph = Graph(load_config(config), ROOT)
+    assert {artifact.stage for artifact in graph.of_study("law_null_control")} == {"train_policy"}
+    shared = [artifact.stage for artifact in graph.of_study("law_algorithms")]
+    assert shared.count("grade_answers") == 2 and shared.count("train_policy") == 4
+    for study in config["studies"].values():
+        study["benchmarks"] = []
+    graph = Graph(load_config(config), ROOT)
+    assert not graph.of_stage("sample_answers") and not graph.report.spec["config"]["baselines"]
+    config["studies"]["reward_ood"]["benchmarks"] = ["moon"]
+    with pytest.raises(ConfigError, match="studies.reward_ood.benchmarks: 'moon' is not one of world"):
+        load_config(config)
+
+
+def test_studies_come_in_the_order_of_the_config():
+    """The first study's artifacts have the greatest priority, upstream ones that of the first study that needs them."""
+    graph = Graph(load_config(raw(CLAIMS)), ROOT)
+    found = priorities(graph)
+    for artifact in graph.of_study("reward_by_entropy"):
+        assert found[artifact.stage, artifact.identity] == len(graph.config.studies)
+    by_name = {name.rpartition("-")[0]: value for (_, name), value in found.items()}
+    assert by_name["base.s5"] == by_name["audit.judge.s5"] == len(graph.config.studies)
+    assert by_name["base_w32.s5"] == by_name["base_w32.questions_train.grpo.truth.none.s5"] == 1
 
 
 def test_a_config_may_extend_one_that_extends_another_but_not_in_a_circle(tmp_path, monkeypatch):
