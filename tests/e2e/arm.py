@@ -19,7 +19,7 @@ from pathlib import Path
 from workflow_scripts.config.graph import Graph, spec_text
 from workflow_scripts.config.load import load_config
 graph = Graph(load_config(yaml.safe_load(Path(sys.argv[1]).read_text())), Path.cwd())
-job = next(a for a in graph.of_stage("train_policy").values() if sys.argv[2] in a.name)
+job = next(a for a in graph.of_stage(sys.argv[3]).values() if sys.argv[2] in a.name)
 inputs = {role: f"{graph.config.results}/{a.manifest}" for role, a in job.inputs.items()}
 print(json.dumps({"identity": job.identity, "spec": spec_text(job), "inputs": inputs}))
 """
@@ -44,7 +44,7 @@ class Arm:
     def __init__(self, project: Project, name: str, checkpoint_every: int) -> None:
         self.project, self.checkpoint_every = project, checkpoint_every
         described = subprocess.run(
-            [sys.executable, "-c", DESCRIBE, str(project.config), name],
+            [sys.executable, "-c", DESCRIBE, str(project.config), name, "train_policy"],
             cwd=project.root,
             env=self._environment(),
             check=True,

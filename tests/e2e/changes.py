@@ -199,6 +199,10 @@ def a_claim(project: Project) -> None:
     project.edit("config/claims.yaml", "text: KL-Cov keeps", "text: In other words, KL-Cov keeps")
 
 
+def a_published_number(project: Project) -> None:
+    project.edit("config/published.yaml", "values: [21.2, 9.6,", "values: [21.3, 9.6,")
+
+
 # --------------------------------------------------------------------------------------- settings that count
 def an_entropy_coefficient(project: Project) -> None:
     project.set("entropy.kl_cov.options.kl_cov_ratio", 0.1)
@@ -267,6 +271,10 @@ def a_new_benchmark_from_a_file(project: Project) -> None:
     project.set("datasets.mine", mine)
     project.set("benchmarks.mine", {"data": "mine.test", "samples": 1, "max_tokens": 8, "graders": ["rule"]})
     project.set(f"{STUDY}.rewards", ["rule"])
+
+
+def a_grader_less(project: Project) -> None:
+    project.set("benchmarks.world.graders", ["truth", "rule", "contains"])
 
 
 def that_file_touched(project: Project) -> None:

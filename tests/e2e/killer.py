@@ -10,6 +10,7 @@ update       before an optimiser update: with an even COUNT and two updates per 
 checkpoint   half of a checkpoint's first file is written; COUNT checkpoints, this one included
 renamed      a checkpoint has its final name, the older one stands beside it
 publish      a file of the finished artifact gets its place among the results
+part         a finished part of an artifact, a benchmark's answers for instance, gets its place
 """
 
 import importlib
@@ -69,7 +70,11 @@ def after_a_rename(countdown: Countdown) -> None:
 
 
 def in_a_publication(countdown: Countdown) -> None:
-    _patch("workflow_scripts.artifacts.workdir", "_link", before=lambda *_: countdown())
+    _patch("workflow_scripts.artifacts.workdir", "link", before=lambda *_: countdown())
+
+
+def in_a_part(countdown: Countdown) -> None:
+    _patch("workflow_scripts.artifacts.parts", "_rename", before=lambda *_: countdown())
 
 
 POINTS = {
@@ -78,6 +83,7 @@ POINTS = {
     "checkpoint": in_a_checkpoint,
     "renamed": after_a_rename,
     "publish": in_a_publication,
+    "part": in_a_part,
 }
 
 

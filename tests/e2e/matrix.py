@@ -65,6 +65,7 @@ the_rules_shell_line                   ...   ...    .     .      .     .     ...
 a_helper_of_the_report                 ...   ...    .     .      .     .     ....   .....    .....    .   .     C
 the_main_block_of_a_stage              ...   ...    .     .      .     .     ....   .....    .....    .   .     C
 a_claim                                ...   ...    .     .      .     .     ....   .....    .....    .   C     C
+a_published_number                     ...   ...    .     .      .     .     ....   .....    .....    .   .     C
 the_rules_shell_line_and_a_claim       ...   ...    .     .      .     .     ....   .....    .....    .   C     C
 the_code_of_a_loss                     ...   ...    .     .      .     .     C.C.   r.r..    r.r..    r   r     r
 | lost_snakemake_and_the_loss_again    ...   ...    .     .      .     .     C.C.   r.r..    r.r..    r   r     r
@@ -89,6 +90,8 @@ a_new_seed                             .C.C.C .C.C.C .C    .C     .C    .C    ..
 a_new_benchmark_from_a_file            .C..  ..     0     0      0     0     ..     CCC      CCC      C   C     C
 | that_file_touched                    ....  ..     0     0      0     0     ..     ...      ...      .   .     .
 | that_file_changed                    .C..  ..     0     0      0     0     ..     CCC      CCC      .   C     C
+a_grader_less                          ...   ...    .     .      .     .     ....   .....    CCCCC    .   C     C
+| flipped_back                         ...   ...    .     .      .     .     ....   .....    .....    .   r     r
 # accidents and repairs
 lost_policies                          ...   ...    .     .      .     .     ....   .....    .....    .   .     .
 | the_policies_are_asked_for           ...   ...    .     .      .     .     rrrr   .....    .....    .   .     .

@@ -43,7 +43,7 @@ def flipped_byte(project: Project) -> Damage:
 
 def truncated_table(project: Project) -> Damage:
     """By a copy that broke off: another file than the one in the work directory."""
-    path = grades(project) / "grades.parquet"
+    path = grades(project) / "world.parquet"
     content = path.read_bytes()
     path.unlink()
     path.write_bytes(content[: len(content) // 2])
@@ -51,7 +51,7 @@ def truncated_table(project: Project) -> Damage:
 
 
 def deleted_file(project: Project) -> Damage:
-    path = grades(project) / "grades.parquet"
+    path = grades(project) / "world.parquet"
     path.unlink()
     return Damage(path, f"file is missing; {RESTORED}", "file is missing", ("grade_answers",))
 
@@ -90,10 +90,10 @@ def upstream_and_consumer(project: Project) -> Damage:
     folder = grades(project)
     answers = folder.with_name(folder.name.replace("grades.", "answers.").partition("-")[0])
     answers = next(answers.parent.glob(f"{answers.name}-*"))
-    overwrite(answers / "answers.parquet", 50, b"damage")
-    overwrite(folder / "grades.parquet", 50, b"damage")
+    overwrite(answers / "world.parquet", 50, b"damage")
+    overwrite(folder / "world.parquet", 50, b"damage")
     return Damage(
-        folder / "grades.parquet", IN_PLACE, "checksum differs", ("sample_answers", "grade_answers"), "computed"
+        folder / "world.parquet", IN_PLACE, "checksum differs", ("sample_answers", "grade_answers"), "computed"
     )
 
 
@@ -131,7 +131,7 @@ def test_damage_is_named_stops_its_reader_and_is_repaired(finished, project, tmp
 
 def test_damage_in_the_work_copy_alone_is_mended_from_the_published_files(finished, project):
     folder = grades(project)
-    copy = project.root / "results" / "work" / "grade_answers" / folder.name / "done" / "grades.parquet"
+    copy = project.root / "results" / "work" / "grade_answers" / folder.name / "done" / "world.parquet"
     content = copy.read_bytes()
     copy.unlink()
     copy.write_bytes(content[:-1])
@@ -140,7 +140,7 @@ def test_damage_in_the_work_copy_alone_is_mended_from_the_published_files(finish
     assert done.returncode == 1 and f"damaged: {copy.relative_to(project.root)} (checksum differs" in done.stdout
     done = project.maintain("repair")
     assert done.returncode == 0 and "Finished jobid" not in done.stdout
-    assert copy.samefile(folder / "grades.parquet")
+    assert copy.samefile(folder / "world.parquet")
     is_whole(finished, project)
 
 
@@ -148,7 +148,7 @@ def test_what_a_dead_process_left_needs_no_repair(finished, project):
     folder = grades(project)
     work = project.root / "results" / "work" / "grade_answers" / folder.name
     (work / "staging").mkdir()
-    (work / "staging" / "grades.parquet").write_bytes(b"half")
+    (work / "staging" / "world.parquet").write_bytes(b"half")
     (work / "lock").write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "1", "slurm": None}))
     os.utime(work / "lock", (0, 0))
     done = project.maintain("repair")

@@ -49,7 +49,10 @@ REGISTRIES = {
         ("judging.engine", *_JUDGE_ENGINES),
     ),
     "audit_judge": (("engines", *_JUDGE_ENGINES),),
-    "grade_answers": (("judging.engine", *_JUDGE_ENGINES),),
+    "grade_answers": (
+        ("judging.engine", *_JUDGE_ENGINES),
+        ("graders", "evaluation/graders/__init__.py", "GRADERS"),
+    ),
     "explore_policy": _TRAINER,
     "train_policy": _TRAINER,
     "sample_answers": (("engine", "generation/__init__.py", "ENGINES"),),

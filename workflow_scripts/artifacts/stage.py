@@ -35,10 +35,11 @@ from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, fingerprint_parts, stage_libraries
 from workflow_scripts.artifacts.keys import GUARDS, content_id, file_digest, identity_of, key
 from workflow_scripts.artifacts.manifest import read_manifest, write_json
+from workflow_scripts.artifacts.parts import Parts
 from workflow_scripts.artifacts.provenance import make_provenance
 from workflow_scripts.artifacts.spending import Clock, Spending
 from workflow_scripts.artifacts.tables import read_table, write_table
-from workflow_scripts.artifacts.workdir import WorkDir
+from workflow_scripts.artifacts.workdir import WorkDir, link
 from workflow_scripts.ranks import Ranks, is_lost_rank, leave, log_of_rank, start_ranks
 
 PROGRESS_SECONDS = 2.0
@@ -55,6 +56,7 @@ class Stage:
         deadline: float | None = None,
         ranks: Ranks | None = None,
         checkpoint_every: int = 25,
+        parts: Parts | None = None,
     ):
         self.config, self.deadline, self.ranks = config, deadline, ranks or Ranks()
         self.checkpoint_every = checkpoint_every  # steps; decides no byte, so that it is no part of the config
@@ -63,7 +65,7 @@ class Stage:
         self.accounting: dict[str, int] = {}
         self.timings: dict[str, float] = {}
         self._manifests, self._work, self._progress_at = manifests, work, 0.0
-        self._terminated = False
+        self._terminated, self._parts = False, parts
 
     # ----------------------------------------------------------------------------------------- reading
     def read(self, role: str, file: str, schema: pa.Schema) -> pa.Table:
@@ -72,22 +74,32 @@ class Stage:
 
     def path(self, role: str, name: str) -> Path:
         """A file or folder of an upstream artifact, checksums verified. Raises StageError naming what is damaged."""
-        if role not in self._manifests:
-            raise StageError(f"no input {role!r}; there are {', '.join(self._manifests) or 'none'}")
-        folder, files = self.inputs[role], read_manifest(self._manifests[role])["files"]
-        listed = [file for file in files if file == name or file.startswith(name + "/")]
-        if not listed:
-            raise StageError(f"{folder}: {name} is not part of this artifact")
-        for file in listed:
+        listed = self.digests(role, name)
+        folder = self.inputs[role]
+        for file, digest in listed.items():
             if not (folder / file).is_file():
                 raise StageError(f"{folder / file}: file is missing")
-            if file_digest(folder / file) != files[file]["sha256"]:
+            if file_digest(folder / file) != digest:
                 raise StageError(f"{folder / file}: checksum differs from the manifest: the file is damaged")
         return folder / name
 
+    def digests(self, role: str, name: str) -> dict[str, str]:
+        """sha256 of a file, or of the files of a folder, of an upstream artifact, as its manifest has them."""
+        if role not in self._manifests:
+            raise StageError(f"no input {role!r}; there are {', '.join(self._manifests) or 'none'}")
+        files = read_manifest(self._manifests[role])["files"]
+        listed = {file: files[file]["sha256"] for file in files if file == name or file.startswith(name + "/")}
+        if not listed:
+            raise StageError(f"{self.inputs[role]}: {name} is not part of this artifact")
+        return listed
+
     def has(self, role: str, file: str) -> bool:
         """Whether an upstream artifact lists this file."""
-        return role in self._manifests and file in read_manifest(self._manifests[role])["files"]
+        return role in self._manifests and file in self.files(role)
+
+    def files(self, role: str) -> list[str]:
+        """Names of the files of an upstream artifact, sorted."""
+        return sorted(read_manifest(self._manifests[role])["files"])
 
     # ----------------------------------------------------------------------------------------- writing
     def write(self, file: str, columns: pa.Table | dict[str, Any], schema: pa.Schema) -> None:
@@ -97,6 +109,25 @@ class Stage:
         path = self.out / file
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(path, columns, schema)
+
+    def part(
+        self,
+        name: str,
+        settings: dict,
+        reads: list[tuple[str, str]],
+        make: Callable[[], pa.Table | dict[str, Any]],
+        schema: pa.Schema,
+    ) -> Path:
+        """A table of its own key, shared by the artifacts of this stage: `make()` is called unless it is kept.
+
+        `settings`, and the bytes of the files and folders `reads` (role, name), are all that decides what make() gives.
+        """
+        digests = {f"{role}/{file}": self.digests(role, file) for role, file in reads}
+        return self._parts.obtain(name, settings, digests, lambda path: write_table(path, make(), schema), self.log)
+
+    def link(self, part: Path, file: str) -> None:
+        """Make a part, as it is, a file of this artifact."""
+        link(part, self.out / file)
 
     def account(self, **counts: int) -> None:
         """Record row counts in the manifest: what was generated, dropped and kept."""
@@ -180,7 +211,8 @@ def run_stage(
 def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, clock: Clock, guards: Guards) -> None:
     budget, (spec, identity) = Budget(args.minutes), _checked_spec(name, args)
     work, ranks = WorkDir(args.work, name, identity), start_ranks()
-    stage = Stage(spec["config"], args.input, work, budget.deadline, ranks, args.checkpoint_every)
+    parts = Parts(args.work, name, args.lock, work.parts)
+    stage = Stage(spec["config"], args.input, work, budget.deadline, ranks, args.checkpoint_every, parts)
     if not ranks.first:
         if ranks.share(None) == "build":
             build(stage)
@@ -197,15 +229,15 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
             ranks.share("restored")
         else:
             _check_libraries(name, spec["config"], args.lock)
-            parts = fingerprint_parts(name, spec["config"], args.lock)
+            code = fingerprint_parts(name, spec["config"], args.lock)
             budget.watch(work, name)
             work.start()
             with Spending(work.spent, clock) as spending:
                 ranks.share("build")
                 build(stage)
                 spending.of_others = sum(ranks.gather(0.0))
-                provenance = make_provenance(identity, spec, digests, spending, stage.timings, parts)
-                work.finish(stage.accounting, provenance)
+                provenance = make_provenance(identity, spec, digests, spending, stage.timings, code)
+                work.finish(stage.accounting, provenance | ({"parts": parts.used} if parts.used else {}))
             budget.forget(work)
             print(f"{name}: computed {identity} in {clock.seconds():.1f} s", flush=True)
         ranks.part_company()

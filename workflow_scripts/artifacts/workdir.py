@@ -6,6 +6,7 @@
         spent.json    what unfinished attempts have cost
         overrun.json  how often the time budget was used up at the same checkpoint
         progress.json the step that is reached
+        parts.json    the parts (parts.py) that an unfinished artifact is made of; a finished one's provenance has them
         staging/      what build() writes
         done/         the finished artifact, manifest.json last; published files are hard links to it
     <results>/work/same/<content id>
@@ -39,7 +40,7 @@ class WorkDir:
         self.root, self.path = root, root / stage / identity
         self.staging, self.done = self.path / "staging", self.path / "done"
         self.checkpoints, self.spent = self.path / "checkpoints", self.path / "spent.json"
-        self.overrun = self.path / "overrun.json"
+        self.overrun, self.parts = self.path / "overrun.json", self.path / "parts.json"
 
     def lock(self) -> Lock:
         return Lock(self.path / "lock")
@@ -71,6 +72,7 @@ class WorkDir:
                 path.chmod(0o444)
         self.staging.rename(self.done)
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.parts.unlink(missing_ok=True)
 
     def adopt(self, content_id: str) -> bool:
         """Link the finished artifact of equal config, code and input bytes into this directory, if there is one."""
@@ -89,8 +91,8 @@ class WorkDir:
         events = [path.relative_to(folder) for path in (folder / EVENTS).rglob("*") if path.is_file()]
         shutil.rmtree(self.staging, ignore_errors=True)
         for name in (*read_manifest(manifest)["files"], PROVENANCE, *events):
-            _link(folder / name, self.staging / name)
-        _link(manifest, self.staging / NAME)
+            link(folder / name, self.staging / name)
+        link(manifest, self.staging / NAME)
         shutil.rmtree(self.done, ignore_errors=True)
         self.staging.rename(self.done)
 
@@ -117,14 +119,14 @@ class WorkDir:
             if path.name not in _KEPT:
                 path.unlink()
         for name in names:
-            _link(self.done / name, folder / name)
-        _link(self.done / NAME, output)
+            link(self.done / name, folder / name)
+        link(self.done / NAME, output)
 
 
 _KEPT = ("README.md",)
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
     """Hard link, or copy where the file system has none, under a temporary name and renamed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.tmp")

@@ -270,11 +270,23 @@ class Judge(Strict):
 
 # ----------------------------------------------------------------------------------------- evaluation
 class Benchmark(Strict):
+    """Questions, how answers are sampled (temperature 0: greedily; always from all tokens) and who grades them."""
+
     data: SplitRef
     samples: PositiveInt
     temperature: NonNegative = 1.0
     max_tokens: PositiveInt
-    graders: list[Literal["truth", "rule", "contains", "teacher"]]
+    graders: list[Literal["truth", "rule", "contains", "teacher"]] = Field(min_length=1)
+    votes: PositiveInt = Field(1, description="m, verdicts of the teacher whose majority counts; ties are right")
+    vote_temperature: NonNegative = Field(
+        0, description="at which the votes are drawn; 0: the one vote is the likelier verdict"
+    )
+
+    @model_validator(mode="after")
+    def votes_differ(self) -> "Benchmark":
+        if self.votes > 1 and not self.vote_temperature:
+            raise ValueError(f"votes: {self.votes} equal ones at vote_temperature 0: use 1, or a temperature above 0")
+        return self
 
 
 Item = TypeVar("Item")

@@ -1,7 +1,6 @@
-"""Graders of sampled answers: the generator's truth, the rules, the teacher. Each pair is graded once."""
+"""Raters of audited answers: the generator's truth and the rules. Each pair is graded once."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -38,13 +37,3 @@ def verdicts_by_rule(
     if warning:
         log(f"warning: {warning}")
     return verdicts
-
-
-def grade_by_judge(
-    judge: Any, questions: list[str], answers: list[str], references: list[str]
-) -> tuple[list[bool], np.ndarray]:
-    """(verdicts, normalised P(YES) (N,) float64) of a judge on last lines; content-free ones are not asked about."""
-    from workflow_scripts.rewards.judge import judge_answers
-
-    scores = judge_answers(judge, questions, answers, references)
-    return scores.verdicts.tolist(), scores.p_yes

@@ -29,8 +29,8 @@ TABLES = {
         "gate": schemas.GATE,
     },
     "train_policy": {"metrics": schemas.METRICS, "validation": schemas.VALIDATION, "samples": schemas.ROLLOUTS},
-    "sample_answers": {"answers": schemas.ANSWERS},
-    "grade_answers": {"grades": schemas.GRADES},
+    "sample_answers": {"*": schemas.ANSWERS},
+    "grade_answers": {"*": schemas.GRADES},
     "fit_entropy_law": {
         "law": schemas.LAW,
         "law_intervals": schemas.LAW_INTERVALS,
@@ -47,6 +47,8 @@ TABLES = {
         "index": schemas.INDEX,
     },
 }
+
+_MARK = ".snakemake_timestamp"  # in every folder that is an output
 
 
 class Checksums:
@@ -95,10 +97,10 @@ def _fits(path: Path, stage: str) -> bool:
 
 
 def unlisted(manifest: Path) -> list[Path]:
-    """Files beside a readable manifest that are no part of its artifact."""
+    """Files beside a readable manifest that are no part of its artifact, nor Snakemake's mark of a folder."""
     folder, files = manifest.parent, read_manifest(manifest)["files"]
     own = {manifest.name, PROVENANCE, "README.md", *files}
-    found = {path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir()}
+    found = {path.relative_to(folder) for path in folder.rglob("*") if not path.is_dir() and path.name != _MARK}
     return sorted(folder / name for name in found if name.as_posix() not in own and name.parts[0] != EVENTS)
 
 

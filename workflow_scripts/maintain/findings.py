@@ -6,9 +6,17 @@ from pathlib import Path
 
 from workflow_scripts.artifacts.keys import deciding
 from workflow_scripts.artifacts.manifest import NAME, PROVENANCE, is_intact, read_json
+from workflow_scripts.artifacts.parts import fault_of
 from workflow_scripts.config.graph import Artifact
 from workflow_scripts.maintain.contents import Checksums, faults, misfits, unlisted
-from workflow_scripts.maintain.published import known_folders, published_folders, published_manifests, work_folders
+from workflow_scripts.maintain.published import (
+    known_folders,
+    part_folders,
+    parts_in_use,
+    published_folders,
+    published_manifests,
+    work_folders,
+)
 
 KINDS = ("damaged", "missing", "misfit", "stale", "unlisted", "orphaned")
 
@@ -22,6 +30,7 @@ class Finding:
     why: str
     manifest: Path | None = None
     work: Path | None = None
+    part: Path | None = None  # the folder of a damaged part
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.path} ({self.why})"
@@ -35,7 +44,8 @@ class Inspection:
         self.manifests = dict.fromkeys(published_manifests(results))
         self.unreadable: set[Path] = set()  # manifests that are, or whose provenance is
         self._damaged: set[Path] = set()  # manifests of artifacts of which a file is damaged
-        self.findings = [*self._published(), *self._missing(), *self._stale(), *self._work(), *self._orphaned()]
+        looks = (self._published, self._missing, self._stale, self._work, self._parts, self._orphaned)
+        self.findings = [finding for look in looks for finding in look()]
 
     def work_of(self, artifact: Artifact) -> Path:
         return self.results / "work" / artifact.stage / artifact.identity
@@ -95,9 +105,18 @@ class Inspection:
             for path, why in wrong.items():
                 yield Finding("damaged", path, f"{why}; {remedy}", work=work)
 
+    def _parts(self) -> Iterator[Finding]:
+        """Damaged parts. What they are parts of has been checked for itself."""
+        for folder in part_folders(self.results):
+            is_leftover = folder.name.startswith(".")  # of a killed job: orphaned, not damaged
+            if why := "" if is_leftover else fault_of(folder, self.checksum):
+                yield Finding("damaged", folder, f"{why}; make repair removes it", part=folder)
+
     def _orphaned(self) -> Iterator[Finding]:
         folders = known_folders(self.results, self.known)
-        for folder in published_folders(self.results) + work_folders(self.results):
+        work = work_folders(self.results)
+        folders |= parts_in_use(self.results, (path for path in work if path in folders))
+        for folder in published_folders(self.results) + work + part_folders(self.results):
             if folder not in folders:
                 yield Finding("orphaned", folder, "no config refers to it: make prune removes it")
         for manifest in self.manifests:

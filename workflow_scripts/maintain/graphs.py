@@ -9,14 +9,12 @@ from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config.files import missing_files
 from workflow_scripts.config.graph import Artifact, Graph
-from workflow_scripts.config.load import ConfigError, extended, load_config
-
-CLAIMS = ROOT / "config" / "claims.yaml"  # the one file of config/ that is no config
+from workflow_scripts.config.load import CONFIGS, STATEMENTS, ConfigError, extended, load_config, statements
 
 
 def load_graph(path: Path) -> Graph:
     """The graph of artifacts of one config file. Raises ConfigError or ValueError."""
-    return Graph(load_config(_read(path)), ROOT, yaml.safe_load(CLAIMS.read_text()))
+    return Graph(load_config(_read(path)), ROOT, **statements())
 
 
 def sharing_graphs(config: Path, graph: Graph) -> tuple[dict[Path, Graph], list[str]]:
@@ -24,7 +22,7 @@ def sharing_graphs(config: Path, graph: Graph) -> tuple[dict[Path, Graph], list[
     saying all that is referred to there: a line each for a config that does not load, and a source that is not here.
     """
     root, graphs, broken = Path(graph.config.results).resolve(), {config: graph}, []
-    for path in sorted(set(CLAIMS.parent.glob("*.yaml")) - {CLAIMS}):
+    for path in sorted(set(CONFIGS.glob("*.yaml")) - {CONFIGS / f"{name}.yaml" for name in STATEMENTS}):
         if path.resolve() == config.resolve():
             continue
         path = Path(os.path.relpath(path))

@@ -9,7 +9,15 @@ from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.keys import KEY_DIGITS
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.maintain.graphs import artifacts_of, sharing_graphs
-from workflow_scripts.maintain.published import KEYED, known_folders, published_folders, refuse_running, work_folders
+from workflow_scripts.maintain.published import (
+    KEYED,
+    known_folders,
+    part_folders,
+    parts_in_use,
+    published_folders,
+    refuse_running,
+    work_folders,
+)
 
 
 def prune(graph: Graph, results: Path, args: argparse.Namespace) -> int:
@@ -21,7 +29,10 @@ def prune(graph: Graph, results: Path, args: argparse.Namespace) -> int:
     print(f"kept: what {', '.join(map(str, graphs))} refer to")
     known = artifacts_of(graphs, results)
     named = known_folders(results, known)
-    folders = [path for path in published_folders(results) + work_folders(results) if path not in named]
+    work, parts = work_folders(results), part_folders(results)
+    in_use = parts_in_use(results, (path for path in work if path in named))
+    folders = [path for path in published_folders(results) + work if path not in named]
+    folders += [path for path in parts if path not in in_use]
     records = _records(results, {artifact.identity for artifact in known.values()})
     if not folders + records:
         print("nothing to prune")

@@ -6,6 +6,7 @@ from pathlib import Path
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.keys import KEY_DIGITS
 from workflow_scripts.artifacts.lock import is_held
+from workflow_scripts.artifacts.parts import used_parts
 from workflow_scripts.artifacts.provenance import read_provenance
 from workflow_scripts.config.graph import FOLDERS, STABLE, Artifact
 from workflow_scripts.config.references import STAGES
@@ -40,6 +41,16 @@ def published_folders(results: Path) -> list[Path]:
 def work_folders(results: Path) -> list[Path]:
     """Work directories of artifacts."""
     return sorted((results / "work").glob(f"*/{KEYED}"))
+
+
+def part_folders(results: Path) -> list[Path]:
+    """Parts that artifacts share, and what killed jobs left of parts."""
+    return sorted(path for path in (results / "work" / "parts").glob("*/*") if path.is_dir())
+
+
+def parts_in_use(results: Path, work: Iterable[Path]) -> set[Path]:
+    """The parts that these work directories are made of."""
+    return {results / "work" / "parts" / path.parent.name / name for path in work for name in used_parts(path)}
 
 
 def known_folders(results: Path, known: dict[Path, Artifact]) -> set[Path]:

@@ -30,6 +30,9 @@ def repair(graph: Graph, results: Path, args: argparse.Namespace) -> int:
     found = [finding for finding in inspection.findings if finding.kind in kinds]
     print("\n".join(map(str, found)) or "nothing to repair", flush=True)
     _mend_work(inspection, {finding.work for finding in found if finding.work})
+    for part in [finding.part for finding in found if finding.part]:
+        shutil.rmtree(part)
+        print(f"removed: {part}")
     _forget_work(inspection, {finding.manifest for finding in found if finding.kind in ("misfit", "stale")})
     wanted = {finding.manifest for finding in found if finding.manifest}
     made = _make_again(graphs, inspection, wanted & inspection.known.keys(), args.snakemake)

@@ -1,76 +1,96 @@
-"""Grade sampled answers: by truth, rule, containment and teacher, side by side. A grader not asked for gives nulls."""
+"""Grade sampled answers by every grader that the benchmark names, side by side; one not asked for gives nulls.
 
+What one grader says of one benchmark is a part of its own (artifacts/parts.py): a further grader or another teacher
+leaves what the others said, and an edit of one grader's code too.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 
 KEYS = ("benchmark", "question_id", "subject", "level", "sample")
+SETTINGS = {"truth": (), "teacher": ("votes", "vote_temperature")}  # of a benchmark, that a grader reads
+BY_RULE = ("grading",)
 
 
 def build(stage: Stage) -> None:
-    from workflow_scripts.artifacts.schemas import ANSWERS, GRADES
+    from workflow_scripts.artifacts.schemas import GRADES
 
-    answers = stage.read("answers", "answers.parquet", ANSWERS).to_pylist()
-    judge = _load_teacher(stage)
-    columns: dict[str, list] = {name: [] for name in GRADES.names}
-    for benchmark, settings in sorted(stage.config["benchmarks"].items()):
-        rows = [row for row in answers if row["benchmark"] == benchmark]
-        if not rows:
-            raise StageError(f"{benchmark}: answers.parquet holds no answers of this benchmark")
-        for name, values in _grade(stage, benchmark, settings, rows, judge).items():
-            columns[name].extend(values)
-        stage.log(f"{benchmark}: graded {len(rows)} answers")
-    if len(columns["sample"]) != len(answers):
-        raise StageError(f"{len(answers)} answers came in, {len(columns['sample'])} grades went out")
-    stage.write("grades.parquet", columns, GRADES)
-    stage.account(answers=len(answers), grades=len(columns["sample"]))
+    total = 0
+    with ExitStack() as opened:
+        teacher = cache(lambda: opened.enter_context(_load_teacher(stage)))
+        for benchmark, settings in sorted(stage.config["benchmarks"].items()):
+            grades = _grade_benchmark(stage, benchmark, settings, teacher)
+            stage.write(f"{benchmark}.parquet", grades, GRADES)
+            total += len(grades["sample"])
+            stage.log(f"{benchmark}: graded {len(grades['sample'])} answers")
+    stage.account(answers=total, grades=total)
 
 
 def _load_teacher(stage: Stage) -> Any:
-    if not any("teacher" in settings["graders"] for settings in stage.config["benchmarks"].values()):
-        return None
-    from workflow_scripts.rewards.judge import load_judge
+    from workflow_scripts.evaluation.graders import GRADERS
 
-    return load_judge(stage, "teacher", stage.config)
+    return import_module(GRADERS["teacher"]).load(stage)
 
 
-def _grade(stage: Stage, benchmark: str, settings: dict, rows: list[dict], judge: Any) -> dict[str, list]:
-    from workflow_scripts.artifacts.schemas import QUESTIONS
-    from workflow_scripts.evaluation.grading import grade_by_judge, grade_by_rule, verdicts_by_rule
+def _grade_benchmark(stage: Stage, benchmark: str, settings: dict, teacher: Callable) -> dict[str, list]:
+    """Columns of GRADES."""
+    from workflow_scripts.artifacts.schemas import ANSWERS, GRADES, VERDICTS
+    from workflow_scripts.artifacts.tables import read_table
 
-    graders, split = settings["graders"], settings["split"]
-    questions = {row["question_id"]: row for row in _read(stage, benchmark, f"{split}.parquet", QUESTIONS)}
-    if unknown := {row["question_id"] for row in rows} - set(questions):
-        raise StageError(f"{benchmark}: {len(unknown)} answered questions are not in split {split!r}")
-    prompts, references = ([questions[row["question_id"]][name] for row in rows] for name in ("prompt", "reference"))
-    answers, responses = ([row[name] for row in rows] for name in ("answer", "response"))
-    columns: dict[str, list] = {name: [row[name] for row in rows] for name in KEYS}
-    nulls = [None] * len(rows)
-    columns["truth"] = _grade_by_truth(stage, benchmark, split, rows) if "truth" in graders else nulls
-    grading = settings.get("grading", "math")
-    columns["rule"], columns["rule_verdict"] = nulls, nulls
-    if "rule" in graders:
-        columns["rule_verdict"] = verdicts_by_rule(responses, references, "verify", grading, stage.log)
-        columns["rule"] = [verdict == "equal" for verdict in columns["rule_verdict"]]
-    by_contains = grade_by_rule(responses, references, "contains", grading) if "contains" in graders else nulls
-    columns["contains"] = by_contains
-    columns["teacher"], columns["teacher_p_yes"] = nulls, nulls
-    if "teacher" in graders:
-        verdicts, p_yes = grade_by_judge(judge, prompts, answers, references)
-        columns["teacher"], columns["teacher_p_yes"] = verdicts, p_yes.tolist()
+    answers = stage.read("answers", f"{benchmark}.parquet", ANSWERS)
+    columns = {name: answers[name].to_pylist() for name in KEYS}
+    columns |= {name: [None] * len(answers) for name in GRADES.names if name not in KEYS}
+    for grader in settings["graders"]:
+        part = stage.part(
+            f"{benchmark}.{grader}",
+            _settings(stage.config, settings, grader),
+            _reads(benchmark, settings, grader),
+            lambda: _grade(stage, benchmark, settings, grader, answers.to_pylist(), teacher),  # noqa: B023
+            VERDICTS[grader],
+        )
+        verdicts = read_table(part, VERDICTS[grader]).to_pydict()
+        if any(verdicts[name] != columns[name] for name in ("question_id", "sample")):
+            raise StageError(f"{benchmark}: {grader} graded other answers than {benchmark}.parquet holds")
+        columns |= verdicts
     return columns
 
 
-def _grade_by_truth(stage: Stage, benchmark: str, split: str, rows: list[dict]) -> list[bool]:
-    from workflow_scripts.artifacts.schemas import TRUTH
-    from workflow_scripts.evaluation.grading import grade_by_truth
+def _settings(config: dict, settings: dict, grader: str) -> dict:
+    """What decides a grader's verdicts beside the bytes that it reads."""
+    own = {"graders": [grader], "split": settings["split"]}
+    own |= {name: settings[name] for name in SETTINGS.get(grader, BY_RULE)}
+    return own | ({name: config[name] for name in ("seed", "template", "judging")} if grader == "teacher" else {})
 
-    truths = {row["question_id"]: row["answer"] for row in _read(stage, benchmark, f"{split}.truth.parquet", TRUTH)}
-    return grade_by_truth([row["answer"] for row in rows], [truths[row["question_id"]] for row in rows])
+
+def _reads(benchmark: str, settings: dict, grader: str) -> list[tuple[str, str]]:
+    role, split = f"data:{benchmark}", settings["split"]
+    more = {"truth": [(role, f"{split}.truth.parquet")], "teacher": [("teacher", "model")]}
+    return [("answers", f"{benchmark}.parquet"), (role, f"{split}.parquet"), *more.get(grader, [])]
 
 
-def _read(stage: Stage, benchmark: str, file: str, schema: Any) -> list[dict]:
-    return stage.read(f"data:{benchmark}", file, schema).to_pylist()
+def _grade(
+    stage: Stage, benchmark: str, settings: dict, grader: str, answers: list[dict], teacher: Callable
+) -> dict[str, list]:
+    """Columns of VERDICTS of one grader."""
+    from workflow_scripts.artifacts.schemas import QUESTIONS, TRUTH
+    from workflow_scripts.evaluation.graders import GRADERS
+
+    role, split = f"data:{benchmark}", settings["split"]
+    questions = {row["question_id"]: row for row in stage.read(role, f"{split}.parquet", QUESTIONS).to_pylist()}
+    if unknown := {row["question_id"] for row in answers} - set(questions):
+        raise StageError(f"{benchmark}: {len(unknown)} answered questions are not in split {split!r}")
+    rows = [row | {name: questions[row["question_id"]][name] for name in ("prompt", "reference")} for row in answers]
+    if grader == "truth":
+        truths = stage.read(role, f"{split}.truth.parquet", TRUTH).to_pylist()
+        known = {row["question_id"]: row["answer"] for row in truths}
+        rows = [row | {"truth": known[row["question_id"]]} for row in rows]
+    verdicts = import_module(GRADERS[grader]).grade(rows, settings | {"seed": stage.config["seed"]}, teacher)
+    return {"question_id": [row["question_id"] for row in rows], "sample": [row["sample"] for row in rows], **verdicts}
 
 
 def main(argv: list[str] | None = None) -> int:

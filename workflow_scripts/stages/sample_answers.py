@@ -1,5 +1,9 @@
-"""Sample answers of one policy to the questions of every benchmark."""
+"""Sample answers of one policy to the questions of every benchmark: a table, and a part of its own, for each.
 
+A benchmark that was sampled before from this policy, with these settings, is not sampled again (artifacts/parts.py).
+"""
+
+from functools import cache
 from typing import Any
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
@@ -9,51 +13,70 @@ QUESTIONS_PER_CALL = 256
 
 def build(stage: Stage) -> None:
     from workflow_scripts.artifacts.schemas import ANSWERS
+
+    load = cache(lambda: _load(stage))
+    common = {name: stage.config[name] for name in ("seed", "template", "engine")}
+    counts = {}
+    for benchmark, settings in sorted(stage.config["benchmarks"].items()):
+        questions = read_questions(stage, benchmark, settings["split"])
+        counts[benchmark] = len(questions) * settings["samples"]
+        part = stage.part(
+            benchmark,
+            {**common, "benchmark": benchmark, **settings},
+            [
+                ("policy", "model"),
+                *((f"data:{benchmark}", file) for file in _files(stage, benchmark, settings["split"])),
+            ],
+            lambda: _sample(stage, *load(), benchmark, settings, questions),  # noqa: B023 (called at once)
+            ANSWERS,
+        )
+        stage.link(part, f"{benchmark}.parquet")
+    stage.account(**counts)
+
+
+def read_questions(stage: Stage, benchmark: str, split: str) -> list[dict[str, Any]]:
+    """Rows of QUESTIONS of a benchmark by question id, each with its level (0: unknown)."""
+    from workflow_scripts.artifacts.schemas import QUESTIONS, TRUTH
+
+    role, (questions, *truths) = f"data:{benchmark}", _files(stage, benchmark, split)
+    rows, levels = stage.read(role, questions, QUESTIONS).to_pylist(), {}
+    for file in truths:
+        truth = stage.read(role, file, TRUTH)
+        levels |= zip(truth["question_id"].to_pylist(), truth["level"].to_pylist(), strict=True)
+    if not rows:
+        raise StageError(f"{benchmark}: no questions in split {split!r}")
+    return sorted((row | {"level": levels.get(row["question_id"], 0)} for row in rows), key=lambda r: r["question_id"])
+
+
+def _files(stage: Stage, benchmark: str, split: str) -> list[str]:
+    """The tables of a benchmark's questions: the second, with their levels, where they were generated."""
+    truth = f"{split}.truth.parquet"
+    return [f"{split}.parquet", *([truth] if stage.has(f"data:{benchmark}", truth) else [])]
+
+
+def _load(stage: Stage) -> tuple[Any, Any]:
+    """(engine, tokenizer) of the policy."""
     from workflow_scripts.generation import make_engine
     from workflow_scripts.models.loading import load_model, load_tokenizer
 
     folder = stage.path("policy", "model")
     tokenizer = load_tokenizer(folder)
-    engine = make_engine(stage.config["engine"], load_model(folder), tokenizer)
-    columns: dict[str, list] = {name: [] for name in ANSWERS.names}
-    counts = {}
-    for benchmark, settings in sorted(stage.config["benchmarks"].items()):
-        questions = read_questions(stage, benchmark, settings)
-        before = len(columns["sample"])
-        _sample(stage, engine, tokenizer, benchmark, settings, questions, columns)
-        counts[benchmark] = len(columns["sample"]) - before
-        if counts[benchmark] != len(questions) * settings["samples"]:
-            raise StageError(f"{benchmark}: {counts[benchmark]} answers to {len(questions)} x {settings['samples']}")
-    stage.write("answers.parquet", columns, ANSWERS)
-    stage.account(**counts)
-
-
-def read_questions(stage: Stage, benchmark: str, settings: dict) -> list[dict[str, Any]]:
-    """Rows of QUESTIONS of a benchmark, those of `subjects` if it names some, each with its level (0: unknown)."""
-    from workflow_scripts.artifacts.schemas import QUESTIONS, TRUTH
-
-    role, split = f"data:{benchmark}", settings["split"]
-    rows = stage.read(role, f"{split}.parquet", QUESTIONS).to_pylist()
-    levels: dict[str, int] = {}
-    if stage.has(role, f"{split}.truth.parquet"):
-        truth = stage.read(role, f"{split}.truth.parquet", TRUTH)
-        levels = dict(zip(truth["question_id"].to_pylist(), truth["level"].to_pylist(), strict=True))
-    wanted = settings.get("subjects")
-    chosen = [row | {"level": levels.get(row["question_id"], 0)} for row in rows]
-    chosen = [row for row in chosen if not wanted or row["subject"] in wanted]
-    if not chosen:
-        raise StageError(f"{benchmark}: no questions in split {split!r}" + (f" of subjects {wanted}" if wanted else ""))
-    return sorted(chosen, key=lambda row: row["question_id"])
+    return make_engine(stage.config["engine"], load_model(folder), tokenizer), tokenizer
 
 
 def _sample(
-    stage: Stage, engine: Any, tokenizer: Any, benchmark: str, settings: dict, questions: list[dict], columns: dict
-) -> None:
+    stage: Stage, engine: Any, tokenizer: Any, benchmark: str, settings: dict, questions: list[dict]
+) -> dict[str, list]:
+    """Columns of ANSWERS, `samples` rows a question."""
+    from workflow_scripts.artifacts.schemas import ANSWERS
     from workflow_scripts.data.prompts import render
     from workflow_scripts.data.text import hash_fraction, last_line
+    from workflow_scripts.evaluation.no_answer import has_no_answer
     from workflow_scripts.models.loading import encode_chat
 
     template, samples = stage.config["template"], settings["samples"]
+    lacks_answer = has_no_answer(template)
+    columns: dict[str, list] = {name: [] for name in ANSWERS.names}
     for start in range(0, len(questions), QUESTIONS_PER_CALL):
         chosen = questions[start : start + QUESTIONS_PER_CALL]
         generated = engine.generate(
@@ -69,11 +92,15 @@ def _sample(
             columns["sample"].append(index % samples)
             columns["response"].append(text)
             columns["answer"].append(last_line(text))
+            columns["no_answer"].append(lacks_answer(text))
             for name in ("question_id", "subject", "level"):
                 columns[name].append(row[name])
         columns["length"].extend(generated.mask.sum(-1).tolist())
         columns["truncated"].extend(generated.truncated.tolist())
         stage.progress(start + len(chosen), len(questions))
+    if len(columns["sample"]) != len(questions) * samples:
+        raise StageError(f"{benchmark}: {len(columns['sample'])} answers to {len(questions)} x {samples}")
+    return columns
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -79,6 +79,7 @@ ROWS = {
     ],
     "aime25": [({"problem": "Find m.", "answer": "70", "id": "0"}, ("aime25", "Find m.", "70"))],
     "amc": [({"id": 0, "problem": "Miles?", "answer": 27.0, "url": "u"}, ("amc", "Miles?", "27"))],
+    "amc23": [({"id": 1, "question": "Hours?", "answer": "36", "url": "u"}, ("amc23", "Hours?", "36"))],
     "math500": [
         (
             {"problem": "Convert.", "solution": "s", "answer": "\\frac{1}{2}", "subject": "Algebra", "level": 2},
