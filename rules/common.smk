@@ -5,10 +5,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import yaml
 
 from workflow_scripts.config.graph import FOLDERS, Graph, spec_text
-from workflow_scripts.config.load import ConfigError, load_config
+from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of
 from workflow_scripts.config.priorities import priorities
@@ -23,7 +22,7 @@ if not workflow.config_settings.configfiles:
 
 gc.disable()  # all that is made here stays: to look for garbage in it takes a fifth of a dry run
 try:
-    graph = Graph(load_config(config), ROOT, yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))
+    graph = Graph(load_config(config), ROOT, **statements(ROOT / "config"))
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
 gc.freeze()
@@ -122,7 +121,8 @@ def manifests_of_study(study):
 
 
 def report_page():
-    return [f"{RESULTS}/{graph.report.manifest}", f"{RESULTS}/report/index.html"]
+    files = [f"{RESULTS}/report/{name}" for name in ("index.html", "figures", "tables")]
+    return [f"{RESULTS}/{graph.report.manifest}", *files]
 
 
 def name_report():

@@ -8,10 +8,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from workflow_scripts.analysis.published import read_published
 from workflow_scripts.config.base import Strict
 from workflow_scripts.config.models import Config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
+STATEMENTS = ("claims", "published")  # files of config/ that are no configs: what the papers claim, and what they print
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of a second less where libyaml is there
 
 
 class ConfigError(Exception):
@@ -31,6 +34,13 @@ def load_config(raw: dict[str, Any]) -> Config:
         raise ConfigError(_one_line(problems[0], raw)) from None
 
 
+def statements(folder: Path = CONFIGS) -> dict[str, dict]:
+    """The statements of the papers by name, as a `Graph` takes them. Raises ValueError, one line, on numbers amiss."""
+    found = {name: yaml.load((folder / f"{name}.yaml").read_text(), Loader=_LOADER) for name in STATEMENTS}
+    read_published(found["published"])
+    return found
+
+
 def extended(raw: dict[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
     """The config laid over the one that it extends: named settings are added or replaced, studies replace all.
 
@@ -41,8 +51,8 @@ def extended(raw: dict[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
     if raw["extends"] in seen:
         raise ConfigError(f"config: extends: {' -> '.join([*seen, raw['extends']])} is a circle")
     path = CONFIGS / f"{raw['extends']}.yaml"
-    if not path.is_file():
-        names = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yaml")))
+    if not path.is_file() or path.stem in STATEMENTS:
+        names = ", ".join(sorted({file.stem for file in CONFIGS.glob("*.yaml")} - {*STATEMENTS}))
         raise ConfigError(f"config: extends: {raw['extends']!r} is not one of {names}")
     base = extended(yaml.safe_load(path.read_text()), (*seen, raw["extends"]))
     own = {name: value for name, value in raw.items() if name != "extends"}

@@ -64,7 +64,7 @@ def setting_changes(stage: str, old: dict, new: dict) -> list[str]:
 
 def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """(path, old, new) of what differs; ABSENT stands for what one side lacks. A subtree that is new is one entry."""
-    old, new = _by_role(old), _by_role(new)
+    old, new = _by_name(old), _by_name(new)
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*old, *(name for name in new if name not in old)]:
             inner = f"{path}.{name}" if path else name
@@ -75,7 +75,7 @@ def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """(path, value) of every single setting."""
-    value = _by_role(value)
+    value = _by_name(value)
     if isinstance(value, dict):
         for name, item in value.items():
             yield from leaves(item, f"{path}.{name}" if path else name)
@@ -83,10 +83,11 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _by_role(value: Any) -> Any:
-    """Lists of arms and of baselines are compared by role, not by position."""
-    if isinstance(value, list) and value and all(isinstance(item, dict) and "role" in item for item in value):
-        return {item["role"]: item for item in value}
+def _by_name(value: Any) -> Any:
+    """Lists of arms and of baselines are compared by role, claims and published tables by id, not by position."""
+    for name in ("role", "id"):
+        if isinstance(value, list) and value and all(isinstance(item, dict) and name in item for item in value):
+            return {item[name]: item for item in value}
     return value
 
 
