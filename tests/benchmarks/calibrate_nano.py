@@ -28,7 +28,7 @@ def main(path: str) -> None:
     graph = Graph(config, ROOT)
     for seed in sorted({arm.seed for arm in graph.arms}):
         print(f"\n=== seed {seed}")
-        base = table(config, graph.grades(None, "base", seed), "grades.parquet")
+        base = table(config, graph.grades(None, "base", seed), "world.parquet")
         base_accuracy(base)
         recalls(base)
         plateaus(config, graph, seed)
@@ -70,7 +70,7 @@ def plateaus(config, graph: Graph, seed: int) -> None:
         quarters, entropy = (
             [part.mean() for part in np.array_split(curve[column].to_numpy(), 4)] for column in ("accuracy", "entropy")
         )
-        test = table(config, graph.grades(arm), "grades.parquet")
+        test = table(config, graph.grades(arm), "world.parquet")
         print(
             f"{arm.reward:12} {arm.entropy:8} accuracy by quarter of the steps {rounded(quarters)}"
             f" entropy {rounded(entropy)} test by subject {by(test, 'subject')}"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from math import exp, log, nan
 
 from workflow_scripts.analysis.arms import FIELDS, Arm, by_setting, contrasts, pairs
+from workflow_scripts.analysis.averages import AVERAGES, average_difference, average_of, common_graders
 from workflow_scripts.analysis.curves import EqualAccuracy, at_equal_accuracy, entropy_ratio, plateau
 from workflow_scripts.analysis.grades import ALL, difference, pass_at_k_by_question, powers_of_two
 from workflow_scripts.analysis.intervals import ONE_SEED, Estimate, of_runs, over_seeds
@@ -18,14 +19,24 @@ def accuracy_rows(results: Results, per_subject: bool) -> list[Row]:
     for setting, arms in by_setting(results.baselines + results.arms).items():
         for benchmark, subject, grader, estimate in _accuracies(results, arms, per_subject):
             where = {"benchmark": benchmark, "subject": subject, "grader": grader}
-            rows.append({"arm": setting, **_fields(arms[0]), **where, **_figures(estimate)})
+            rows.append({"arm": setting, **settings_of(arms[0]), **where, **figures_of(estimate)})
+        for average, grader, estimate in [] if per_subject else _averages(results, arms):
+            where = {"benchmark": average, "subject": ALL, "grader": grader}
+            rows.append({"arm": setting, **settings_of(arms[0]), **where, **figures_of(estimate)})
     return rows
+
+
+def _averages(results: Results, arms: list[Arm]) -> Iterator[tuple[str, str, Estimate]]:
+    graded = [results.grades[arm.role] for arm in arms if arm.role in results.grades]
+    for grader in common_graders(graded):
+        for average in AVERAGES:
+            yield average, grader, average_of(graded, grader, average)
 
 
 def _accuracies(results: Results, arms: list[Arm], per_subject: bool) -> Iterator[tuple[str, str, str, Estimate]]:
     graded = [results.grades[arm.role] for arm in arms if arm.role in results.grades]
     for benchmark in results.benchmarks():
-        for subject in _subjects(results, benchmark) if per_subject else [ALL]:
+        for subject in subjects_of(results, benchmark) if per_subject else [ALL]:
             chosen = None if subject == ALL else {subject}
             for grader in graded[0].graders(benchmark) if graded else []:
                 estimate = of_runs([one.accuracy(benchmark, grader, chosen) for one in graded])
@@ -40,12 +51,25 @@ def difference_rows(results: Results) -> list[Row]:
         for one, other in _paired_settings(pairs(results.arms, field, value, versus)):
             for benchmark in results.benchmarks():
                 grader = _main_grader(results, benchmark)
-                for subject in [ALL, *_subjects(results, benchmark)]:
+                for subject in [ALL, *subjects_of(results, benchmark)]:
                     estimate = accuracy_difference(results, one, other, benchmark, grader, subject)
                     if estimate.seeds:
                         where = {"benchmark": benchmark, "subject": subject, "grader": grader}
                         names = {"field": field, "arm": one[0].setting, "versus": other[0].setting}
-                        rows.append({**names, **where, **_figures(estimate)})
+                        rows.append({**names, **where, **figures_of(estimate)})
+            names = {"field": field, "arm": one[0].setting, "versus": other[0].setting}
+            rows += [{**names, **row} for row in _average_differences(results, one, other)]
+    return rows
+
+
+def _average_differences(results: Results, one: list[Arm], other: list[Arm]) -> list[Row]:
+    both = [(results.grades.get(a.role), results.grades.get(b.role)) for a, b in zip(one, other, strict=True)]
+    pairs = [pair for pair in both if all(pair)]
+    rows = []
+    for grader in common_graders([graded for pair in pairs for graded in pair])[:1]:
+        for average in AVERAGES:
+            where = {"benchmark": average, "subject": ALL, "grader": grader}
+            rows.append({**where, **figures_of(average_difference(pairs, grader, average))})
     return rows
 
 
@@ -69,13 +93,13 @@ def pass_at_k_rows(results: Results) -> list[Row]:
         graded = [results.grades[arm.role] for arm in arms if arm.role in results.grades]
         for benchmark in results.benchmarks():
             grader = _main_grader(results, benchmark)
-            for subject in [ALL, *_subjects(results, benchmark)]:
+            for subject in [ALL, *subjects_of(results, benchmark)]:
                 chosen = None if subject == ALL else {subject}
                 samples = [one.samples(benchmark, grader, chosen) for one in graded]
                 for k in powers_of_two(samples[0]) if samples else []:
                     estimate = of_runs([pass_at_k_by_question(one, k) for one in samples])
                     where = {"benchmark": benchmark, "subject": subject, "grader": grader, "k": k}
-                    rows.append({"arm": setting, **_fields(arms[0]), **where, **_figures(estimate)})
+                    rows.append({"arm": setting, **settings_of(arms[0]), **where, **figures_of(estimate)})
     return rows
 
 
@@ -85,7 +109,7 @@ def grader_error_rows(results: Results) -> list[Row]:
     for setting, arms in by_setting(results.baselines + results.arms).items():
         graded = [results.grades[arm.role] for arm in arms if arm.role in results.grades]
         for benchmark in results.benchmarks():
-            for subject in [ALL, *_subjects(results, benchmark)]:
+            for subject in [ALL, *subjects_of(results, benchmark)]:
                 chosen = None if subject == ALL else {subject}
                 for grader in ("rule", "contains", "teacher"):
                     runs = [one.against_truth(benchmark, grader, chosen) for one in graded]
@@ -122,10 +146,10 @@ def _seed_rows(values: list[tuple[int, float, float, float]], is_ratio: bool) ->
     if values:
         figures = [value for _, value, _, _ in values if value == value]
         low, high = (sum(column) / len(values) for column in list(zip(*values, strict=True))[2:])
-        summary = _figures(ratio_over_seeds(figures) if is_ratio else over_seeds(figures))
+        summary = figures_of(ratio_over_seeds(figures) if is_ratio else over_seeds(figures))
         rows.append({"seed": None, **summary, "accuracy_low": low, "accuracy_high": high})
     for seed, value, low, high in values if len(values) > 1 else []:
-        figures = _figures(Estimate(value, nan, nan, ONE_SEED, 1))
+        figures = figures_of(Estimate(value, nan, nan, ONE_SEED, 1))
         rows.append({"seed": seed, **figures, "accuracy_low": low, "accuracy_high": high})
     for row in rows:
         row.pop("questions")
@@ -135,7 +159,8 @@ def _seed_rows(values: list[tuple[int, float, float, float]], is_ratio: bool) ->
 def ratio_over_seeds(ratios: list[float]) -> Estimate:
     """Geometric mean of ratios with the t interval of their logarithms."""
     logs = over_seeds([log(ratio) for ratio in ratios if ratio > 0])
-    return Estimate(exp(logs.value), exp(logs.low), exp(logs.high), logs.method, logs.seeds)
+    ratios = tuple(map(exp, logs.by_seed))
+    return Estimate(exp(logs.value), exp(logs.low), exp(logs.high), logs.method, logs.seeds, by_seed=ratios)
 
 
 def _equal_accuracy(results: Results, a: Arm, b: Arm) -> EqualAccuracy:
@@ -184,7 +209,7 @@ def _has(results: Results, a: Arm, b: Arm) -> bool:
     return a.role in results.curves and b.role in results.curves
 
 
-def _subjects(results: Results, benchmark: str) -> list[str]:
+def subjects_of(results: Results, benchmark: str) -> list[str]:
     return sorted({name for graded in results.grades.values() for name in graded.subjects(benchmark)})
 
 
@@ -192,10 +217,10 @@ def _main_grader(results: Results, benchmark: str) -> str:
     return next(g.main_grader(benchmark) for g in results.grades.values() if benchmark in g.benchmarks())
 
 
-def _fields(arm: Arm) -> Row:
+def settings_of(arm: Arm) -> Row:
     return {name: getattr(arm, name) for name in FIELDS}
 
 
-def _figures(estimate: Estimate) -> Row:
+def figures_of(estimate: Estimate) -> Row:
     counts = {"method": estimate.method, "seeds": estimate.seeds, "questions": estimate.questions}
     return {"value": estimate.value, "low": estimate.low, "high": estimate.high, **counts}

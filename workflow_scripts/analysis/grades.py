@@ -7,6 +7,7 @@ import pyarrow as pa
 from workflow_scripts.evaluation.estimators import avg_at_k, pass_at_k
 
 GRADERS = ("truth", "rule", "contains", "teacher")
+DECIDING = ("truth", "teacher", "rule", "contains")  # the first of them that graded a benchmark decides
 ALL = "all"
 
 
@@ -28,8 +29,9 @@ class Graded:
         return sorted({self.subject[q] for q in questions})
 
     def main_grader(self, benchmark: str) -> str:
-        """The truth where the benchmark has one, else the first grader that has verdicts."""
-        return next(iter(self.graders(benchmark)), "truth")
+        """Who decides: the truth where it is known, else the teacher (2503.23829), else the rule (2505.22617)."""
+        asked = self.graders(benchmark)
+        return next((name for name in DECIDING if name in asked), "truth")
 
     def samples(self, benchmark: str, grader: str, subjects: set[str] | None = None) -> dict[str, list[bool]]:
         """Question id -> verdicts over its samples; no subjects mean all of them."""

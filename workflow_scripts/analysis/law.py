@@ -5,11 +5,12 @@ squares is exact. Two curves with a trend always correlate, so R^2 proves nothin
 error of a fit of the early points on the late ones, beside two naive predictors.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan, sqrt
 
 import numpy as np
 
+from workflow_scripts.analysis.autocorrelation import effective_points, first_autocorrelation
 from workflow_scripts.analysis.intervals import LEVEL
 from workflow_scripts.analysis.student import t_quantile
 
@@ -21,7 +22,11 @@ _SMALLEST_ENTROPY = 1e-6  # log H of a fully collapsed policy
 
 @dataclass(frozen=True)
 class Fit:
-    """R = -a x + b: coefficients, standard errors, share of variance explained, residual error, points."""
+    """R = -a x + b: coefficients, standard errors, share of variance explained, residual error, points.
+
+    The standard errors and the degrees of freedom are those of `n_effective` independent points; `autocorrelation` is
+    that of neighbouring residuals. `x_mean` and `x_spread` (sum of squares) tell the error elsewhere on the line.
+    """
 
     a: float
     b: float
@@ -31,6 +36,25 @@ class Fit:
     r2: float
     rmse: float
     n: int
+    autocorrelation: float = nan
+    n_effective: float = 0.0
+    x_mean: float = nan
+    x_spread: float = nan
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the t intervals, at least 1."""
+        return max(self.n_effective - 2, 1.0)
+
+    @property
+    def residual_variance(self) -> float:
+        """Unbiased at `n_effective` independent points."""
+        return self.rmse**2 * self.n_effective / self.df
+
+    def se_at(self, x: float) -> float:
+        """Standard error of the line at x."""
+        scale = 1 / self.n + (x - self.x_mean) ** 2 / self.x_spread
+        return sqrt(self.residual_variance * scale * self.n / self.n_effective)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return -self.a * x + self.b
@@ -61,7 +85,8 @@ def regressor(form: str, entropy: np.ndarray, step: np.ndarray) -> np.ndarray:
 def least_squares(x: np.ndarray, y: np.ndarray, at: float = 1.0) -> Fit:
     """Ordinary least squares of y = -a x + b; `se_ceiling` is the standard error of the line at x = `at`.
 
-    Fewer than three points, or an x that does not vary, give NaN coefficients.
+    The points are in the order of time: neighbours that err alike count as fewer points. Fewer than three points, or
+    an x that does not vary, give NaN coefficients.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     n = len(x)
@@ -72,10 +97,11 @@ def least_squares(x: np.ndarray, y: np.ndarray, at: float = 1.0) -> Fit:
     intercept = float(y.mean()) - slope * float(x.mean())
     residual = y - slope * x - intercept
     squared, total = float((residual**2).sum()), float(((y - y.mean()) ** 2).sum())
-    variance = squared / (n - 2)
-    se = [sqrt(variance * (1 / n + (point - float(x.mean())) ** 2 / spread)) for point in (0.0, at)]
-    r2 = 1 - squared / total if total > 0 else nan
-    return Fit(-slope, intercept, sqrt(variance / spread), se[0], se[1], r2, sqrt(squared / n), n)
+    r2, rmse = 1 - squared / total if total > 0 else nan, sqrt(squared / n)
+    line = Fit(-slope, intercept, nan, nan, nan, r2, rmse, n, first_autocorrelation(residual))
+    line = replace(line, n_effective=effective_points(residual), x_mean=float(x.mean()), x_spread=spread)
+    se_a = sqrt(line.residual_variance / spread * n / line.n_effective)
+    return replace(line, se_a=se_a, se_b=line.se_at(0.0), se_ceiling=line.se_at(at))
 
 
 def fit(form: str, entropy: np.ndarray, accuracy: np.ndarray, step: np.ndarray) -> Fit:
@@ -86,19 +112,19 @@ def fit(form: str, entropy: np.ndarray, accuracy: np.ndarray, step: np.ndarray) 
 def ceiling(form: str, fitted: Fit, level: float = LEVEL) -> Bound:
     """Accuracy predicted at H = 0 with its t interval: -a + b (exp), b (linear); log and log_step have none.
 
-    The interval takes the residuals as independent. Neighbouring points of a run are not quite, so it is a lower
-    bound of the uncertainty; over several seeds the spread of the ceilings says more.
+    The interval allows for residuals that resemble their neighbours, and knows of one run only: over several seeds the
+    spread of the ceilings says more.
     """
     if form not in ("exp", "linear"):
         return Bound(nan, nan, nan)
     value = fitted.b - fitted.a if form == "exp" else fitted.b
-    half = fitted.se_ceiling * t_quantile((1 + level) / 2, fitted.n - 2) if fitted.n >= MIN_POINTS else nan
+    half = fitted.se_ceiling * t_quantile((1 + level) / 2, fitted.df) if fitted.n >= MIN_POINTS else nan
     return Bound(value, value - half, value + half)
 
 
 def coefficient_bounds(fitted: Fit, level: float = LEVEL) -> dict[str, Bound]:
     """t intervals of a and b."""
-    t = t_quantile((1 + level) / 2, fitted.n - 2) if fitted.n >= MIN_POINTS else nan
+    t = t_quantile((1 + level) / 2, fitted.df) if fitted.n >= MIN_POINTS else nan
     pairs = {"a": (fitted.a, fitted.se_a), "b": (fitted.b, fitted.se_b)}
     return {name: Bound(value, value - t * se, value + t * se) for name, (value, se) in pairs.items()}
 

@@ -1,4 +1,4 @@
-"""Tables of the entropy law: one fit per arm and form, its intervals, and the points behind it."""
+"""Tables of the entropy law per arm: fits of each form, their intervals, the points behind them, and predictions."""
 
 from math import nan
 
@@ -12,31 +12,37 @@ from workflow_scripts.analysis.law import (
     fit,
     last_quarter,
     late_errors,
+    regressor,
     split_early,
 )
+from workflow_scripts.analysis.law_prediction import predict_end
 from workflow_scripts.analysis.results import LawPoints
 
 Row = dict[str, object]
 
 
-def law_rows(arm: Arm, points: LawPoints, early_share: float) -> list[Row]:
+def accuracy_reached(points: LawPoints) -> float:
+    """Mean accuracy over the last quarter of the steps; NaN without points."""
+    return float(last_quarter(points.accuracy, points.step).mean()) if len(points.step) else nan
+
+
+def law_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: float) -> list[Row]:
     """One LAW row per form, and one per naive predictor (their coefficients are NaN)."""
-    reached = float(last_quarter(points.accuracy, points.step).mean()) if len(points.step) else nan
     errors = late_errors(points.entropy, points.accuracy, points.step, early_share)
-    common = {"arm": arm.setting, "seed": arm.seed, "accuracy_reached": reached, "n": len(points.step)}
+    common = {**_names(arm, entropy_of), "accuracy_reached": accuracy_reached(points), "n": len(points.step)}
     rows = []
     for form in FORMS:
         fitted = fit(form, points.entropy, points.accuracy, points.step)
-        figures = {"a": fitted.a, "b": fitted.b, "r2": fitted.r2, "rmse": fitted.rmse}
+        figures = {name: getattr(fitted, name) for name in ("a", "b", "r2", "rmse", "autocorrelation", "n_effective")}
         predicted = ceiling(form, fitted).value
         rows.append({**common, "form": form, **figures, "rmse_late": errors[form], "predicted_ceiling": predicted})
     for form in NAIVE:
-        figures = dict.fromkeys(("a", "b", "r2", "rmse", "predicted_ceiling"), nan)
-        rows.append({**common, "form": form, **figures, "rmse_late": errors[form]})
+        missing = ("a", "b", "r2", "rmse", "autocorrelation", "n_effective", "predicted_ceiling")
+        rows.append({**common, "form": form, **dict.fromkeys(missing, nan), "rmse_late": errors[form]})
     return rows
 
 
-def interval_rows(arm: Arm, points: LawPoints, early_share: float) -> list[Row]:
+def interval_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: float) -> list[Row]:
     """LAW_INTERVALS rows: a, b and the ceiling of the fit on all points, and the ceiling seen from the early ones."""
     early = split_early(points.step, early_share)
     rows = []
@@ -46,20 +52,47 @@ def interval_rows(arm: Arm, points: LawPoints, early_share: float) -> list[Row]:
         bounds: dict[str, Bound] = {**coefficient_bounds(fitted), "ceiling": ceiling(form, fitted)}
         bounds["early ceiling"] = ceiling(form, first)
         for quantity, bound in bounds.items():
-            figures = {"value": bound.value, "low": bound.low, "high": bound.high}
-            rows.append({"arm": arm.setting, "seed": arm.seed, "form": form, "quantity": quantity, **figures})
+            rows.append({**_names(arm, entropy_of), "form": form, "quantity": quantity, **_figures(bound)})
     return rows
 
 
-def point_rows(arm: Arm, points: LawPoints, early_share: float) -> list[Row]:
-    """LAW_POINTS rows of one arm."""
+def point_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: float) -> list[Row]:
+    """LAW_POINTS rows of one arm: the points, and exp(H) fitted to all of them and to the early ones."""
+    early = split_early(points.step, early_share)
+    whole = fit("exp", points.entropy, points.accuracy, points.step)
+    first = fit("exp", points.entropy[early], points.accuracy[early], points.step[early])
+    x = regressor("exp", points.entropy, points.step)
+    columns = {
+        "step": [int(step) for step in points.step],
+        "entropy": points.entropy.tolist(),
+        "accuracy": points.accuracy.tolist(),
+        "early": early.tolist(),
+        "fitted": whole.predict(x).tolist(),
+        "predicted": first.predict(x).tolist(),
+        "noise": points.noise.tolist(),
+    }
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [{**_names(arm, entropy_of), **row} for row in rows]
+
+
+def prediction_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: float) -> list[Row]:
+    """LAW_PREDICTION rows: where each predictor sees the arm end, and where it ended."""
+    early = split_early(points.step, early_share)
     rows = []
-    for step, entropy, accuracy, early in zip(
-        points.step, points.entropy, points.accuracy, split_early(points.step, early_share), strict=True
-    ):
-        figures = {"entropy": float(entropy), "accuracy": float(accuracy), "early": bool(early)}
-        rows.append({"arm": arm.setting, "seed": arm.seed, "step": int(step), **figures})
+    for one in predict_end(points, early_share):
+        errors = {name: getattr(one, name) for name in ("actual", "inside", "rmse_late", "error_final", "noise")}
+        counts = {"early": int(early.sum()), "late": int((~early).sum())}
+        names = {**_names(arm, entropy_of), "predictor": one.predictor}
+        rows.append({**names, **counts, **_figures(one.predicted), **errors})
     return rows
+
+
+def _names(arm: Arm, entropy_of: str) -> Row:
+    return {"arm": arm.setting, "seed": arm.seed, "entropy_of": entropy_of}
+
+
+def _figures(bound: Bound) -> Row:
+    return {"value": bound.value, "low": bound.low, "high": bound.high}
 
 
 def as_columns(rows: list[Row], names: list[str]) -> dict[str, list]:

@@ -1,33 +1,53 @@
 """Everything that the comparison works on, read once: arms with their curves, steps, law points, grades and audits."""
 
 from dataclasses import dataclass, field
+from math import nan
 
 import numpy as np
 import pyarrow as pa
 
+from workflow_scripts.analysis.answers import Answered
 from workflow_scripts.analysis.arms import Arm
 from workflow_scripts.analysis.curves import Curve
 from workflow_scripts.analysis.grades import Graded
 
+ENTROPIES = ("training", "validation")
+
 
 @dataclass(frozen=True)
 class LawPoints:
-    """(N,) pairs of training entropy before update t (2505.22617, Eq. 5) and validation accuracy after it, and t."""
+    """(N,) pairs of an entropy H and a validation accuracy R, the rollout steps, and the responses behind each R."""
 
     entropy: np.ndarray
     accuracy: np.ndarray
     step: np.ndarray
+    n: np.ndarray | None = None
+
+    @property
+    def noise(self) -> np.ndarray:
+        """Binomial standard deviation of each R, sqrt(R (1 - R) / n); NaN where n is not known."""
+        if self.n is None:
+            return np.full(len(self.step), nan)
+        return np.sqrt(self.accuracy * (1 - self.accuracy) / self.n)
 
 
-def law_points(metrics: pa.Table, curve: Curve) -> LawPoints:
-    """Pair each validation with the training entropy of its step, as the paper's code does.
+def law_points(metrics: pa.Table, curve: Curve, entropy_of: str = "training") -> LawPoints:
+    """The points of the law: R after step t, and H by one of two readings.
 
-    The validation before training has no such entropy, and a step whose groups were all filtered has none either.
+    training: that of the rollouts before update t, as the paper's code pairs them (2505.22617, Eq. 5). The validation
+    before training has none, and neither has a step whose groups were all filtered. validation: H of the validated
+    responses themselves, the start left out as well; the only reading that an arm without rollouts of its own can have.
     """
-    entropy = dict(zip(metrics["step"].to_pylist(), metrics["entropy"].to_pylist(), strict=True))
-    kept = [i for i, step in enumerate(curve.step) if entropy.get(int(step)) is not None]
-    pairs = np.array([entropy[int(curve.step[i])] for i in kept], dtype=np.float64)
-    return LawPoints(pairs, curve.accuracy[kept], curve.step[kept])
+    if entropy_of not in ENTROPIES:
+        raise ValueError(f"entropy_of: {entropy_of!r} is not one of {', '.join(ENTROPIES)}")
+    known = dict(zip(metrics["step"].to_pylist(), metrics["entropy"].to_pylist(), strict=True))
+    if entropy_of == "validation":
+        kept = [i for i, step in enumerate(curve.step) if step > 0]
+        entropy = curve.entropy[kept]
+    else:
+        kept = [i for i, step in enumerate(curve.step) if known.get(int(step)) is not None]
+        entropy = np.array([known[int(curve.step[i])] for i in kept], dtype=np.float64)
+    return LawPoints(entropy, curve.accuracy[kept], curve.step[kept], curve.n[kept])
 
 
 def step_columns(metrics: pa.Table) -> dict[str, np.ndarray]:
@@ -60,6 +80,7 @@ class Results:
     steps: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
     points: dict[str, LawPoints] = field(default_factory=dict)
     grades: dict[str, Graded] = field(default_factory=dict)
+    answers: dict[str, Answered] = field(default_factory=dict)
     audits: dict[tuple[str, int], Audit] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)
 

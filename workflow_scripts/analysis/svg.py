@@ -2,8 +2,14 @@
 
 Drawn at phone width, so that text keeps its size on every screen. Colours are CSS classes `h0`..`h8`; a standalone
 file carries the style sheet of `standalone`. Output is a pure function of the data: no dates, ids or random salt.
+
+What a pointer asks a plot stands in it: `data-range` and `data-box` map values to the drawing, and each `<g
+data-series>` lists its points (`data-x`, `data-y`, an interval `data-low` and `data-high`, and what else names them,
+`data-t`).
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from math import ceil, floor, isfinite, log10
@@ -62,12 +68,29 @@ class Panel:
     marks: list[str] = field(default_factory=list)
     x_ticks: dict[float, str] | None = None
     y_ticks: dict[float, str] | None = None
+    hover: str = "x"  # what a pointer finds: the points at the nearest x, the nearest point (xy), the nearest row (row)
+    t_name: str = ""  # of the values in data-t
 
     def px(self, value: float) -> float:
         return self.left + (value - self.x[0]) / (self.x[1] - self.x[0]) * (WIDTH - self.left - RIGHT)
 
     def py(self, value: float) -> float:
         return self.height - BOTTOM - (value - self.y[0]) / (self.y[1] - self.y[0]) * (self.height - TOP - BOTTOM)
+
+    @contextmanager
+    def series(self, style: Style, x, y, low=None, high=None, t=None) -> Iterator[None]:
+        """Marks drawn within belong to one series; its points x, y (with an interval, and a name t) answer a hover."""
+        points = {"x": x, "y": y, "low": low, "high": high, "t": t}
+        lists = " ".join(f'data-{name}="{_listed(v)}"' for name, v in points.items() if v is not None)
+        self.marks.append(f'<g class="series h{style.hue}" data-series="{escape(style.label)}" {lists}>')
+        yield
+        self.marks.append("</g>")
+
+    def region(self, low: float, high: float) -> None:
+        """A shaded range of x, over the height of the plot; its ends may lie outside."""
+        left, right = (self.px(min(max(v, self.x[0]), self.x[1])) for v in (low, high))
+        place = f'x="{left:.1f}" y="{TOP}" width="{right - left:.1f}" height="{self.height - TOP - BOTTOM:.1f}"'
+        self.marks.append(f'<rect class="region" {place}/>')
 
     def line(self, xs, ys, style: Style, css: str = "line") -> None:
         """A line through the finite points; `css` thin draws it faintly."""
@@ -82,13 +105,12 @@ class Panel:
         lower = [f"{self.px(x):.1f},{self.py(y):.1f}" for x, y in zip(xs, lows, strict=True)]
         self.marks.append(f'<polygon class="band h{style.hue}" points="{" ".join(upper + lower[::-1])}"/>')
 
-    def dot(self, x: float, y: float, style: Style, hollow: bool = False, title: str = "", radius: float = 3.2) -> None:
+    def dot(self, x: float, y: float, style: Style, hollow: bool = False, radius: float = 3.2) -> None:
         if not (isfinite(x) and isfinite(y)):
             return
         css = "ring" if hollow else "dot"
-        tip = f"<title>{escape(title)}</title>" if title else ""
         place = f'cx="{self.px(x):.1f}" cy="{self.py(y):.1f}" r="{radius}"'
-        self.marks.append(f'<circle class="{css} h{style.hue}" {place}>{tip}</circle>')
+        self.marks.append(f'<circle class="{css} h{style.hue}" {place}/>')
 
     def whisker(self, low: float, high: float, y: float, style: Style) -> None:
         """A horizontal interval."""
@@ -103,16 +125,23 @@ class Panel:
 
     def render(self, title: str) -> str:
         """The SVG element, without a style sheet: the page brings it."""
-        head = f'<svg class="plot" viewBox="0 0 {WIDTH:.0f} {self.height:.0f}" role="img" aria-label="{escape(title)}">'
-        return "".join([head, *self._axes(), *self.marks, "</svg>"])
+        head = f'<svg class="plot" viewBox="0 0 {WIDTH:.0f} {self.height:.0f}" role="img" aria-label="{escape(title)}"'
+        box = (self.left, WIDTH - RIGHT, TOP, self.height - BOTTOM)
+        head += f' data-hover="{self.hover}" data-range="{_listed((*self.x, *self.y))}" data-box="{_listed(box)}"'
+        names = "".join(
+            f' data-{axis}-name="{escape(name)}"'
+            for axis, name in (("x", self.x_label), ("y", self.y_label), ("t", self.t_name))
+            if name
+        )
+        return "".join([head, names, ">", *self._axes(), *self.marks, "</svg>"])
 
     def _axes(self) -> list[str]:
         bottom, right, parts = self.height - BOTTOM, WIDTH - RIGHT, []
-        for value, label in (self.y_ticks or {v: number(v) for v in nice_ticks(*self.y)}).items():
+        for value, label in (_ticks(self.y) if self.y_ticks is None else self.y_ticks).items():
             y = self.py(value)
             parts.append(_segment("grid", self.left, right, y, y))
             parts.append(_text("tick", self.left - 6, y + 4, label, "end"))
-        for value, label in (self.x_ticks or {v: number(v) for v in nice_ticks(*self.x)}).items():
+        for value, label in (_ticks(self.x) if self.x_ticks is None else self.x_ticks).items():
             x = self.px(value)
             parts.append(_segment("axis", x, x, bottom, bottom + 4))
             parts.append(_text("tick", x, bottom + 16, label, "middle"))
@@ -122,6 +151,15 @@ class Panel:
             y = (TOP + bottom) / 2
             parts.append(_text("label", 12, y, self.y_label, "middle", f' transform="rotate(-90 12 {y:.1f})"'))
         return parts
+
+
+def _ticks(span: tuple[float, float]) -> dict[float, str]:
+    return {value: number(value) for value in nice_ticks(*span)}
+
+
+def _listed(values: Sequence[float]) -> str:
+    """Numbers with a blank between: whole ones exactly, others to five digits, nan where there is none."""
+    return " ".join(f"{value:.0f}" if float(value).is_integer() else f"{value:.5g}" for value in values)
 
 
 def _segment(css: str, x1: float, x2: float, y1: float, y2: float) -> str:
@@ -148,7 +186,8 @@ def plot_css() -> str:
         ".rule{stroke:var(--muted);stroke-width:1;stroke-dasharray:3 3}"
         ".line{stroke:var(--hue);stroke-width:2;fill:none;stroke-linejoin:round}"
         ".thin{stroke:var(--hue);stroke-width:1;fill:none;opacity:.3}.band{fill:var(--hue);opacity:.14}"
-        ".dot{fill:var(--hue)}.ring{fill:var(--paper);stroke:var(--hue);stroke-width:1.4}" + hues
+        ".path{stroke-width:1.2}.region{fill:var(--h4);opacity:.16}.dot{fill:var(--hue)}.ring{fill:var(--paper);stroke:var(--hue);stroke-width:1.4}"
+        + hues
     )
 
 

@@ -1,15 +1,16 @@
-"""Compare the arms: accuracy, paired differences, pass@k, entropy at equal accuracy, and the verdicts on the claims."""
+"""Compare the arms: accuracy, paired differences, pass@k, maj@k, entropy at equal accuracy, verdicts on the claims."""
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 from workflow_scripts.artifacts.schemas import (
+    ANSWER_RATES,
     AUDIT,
     CLAIMS,
     COMPARISON,
     DIFFERENCES,
     ENTROPY_AT_EQUAL_ACCURACY,
     GRADER_ERRORS,
-    GRADES,
     INDEX,
+    MAJ_AT_K,
     METRICS,
     PASS_AT_K,
     PROBES,
@@ -19,6 +20,7 @@ from workflow_scripts.artifacts.schemas import (
 
 
 def build(stage: Stage) -> None:
+    from workflow_scripts.analysis.answer_tables import majority_rows, rate_rows
     from workflow_scripts.analysis.claims import claim_rows
     from workflow_scripts.analysis.comparison import (
         accuracy_rows,
@@ -44,6 +46,8 @@ def build(stage: Stage) -> None:
         "differences": (DIFFERENCES, difference_rows(results)),
         "grader_errors": (GRADER_ERRORS, grader_error_rows(results)),
         "pass_at_k": (PASS_AT_K, pass_at_k_rows(results)),
+        "maj_at_k": (MAJ_AT_K, majority_rows(results)),
+        "answer_rates": (ANSWER_RATES, rate_rows(results)),
         "entropy_at_equal_accuracy": (ENTROPY_AT_EQUAL_ACCURACY, entropy_rows(results)),
         "claims": (CLAIMS, verdicts),
         "index": (INDEX, index_rows(stage)),
@@ -55,10 +59,12 @@ def build(stage: Stage) -> None:
 
 def read_results(stage: Stage):
     """Curves and law points of the trained arms, grades of all policies, and the audits, from the inputs."""
+    from workflow_scripts.analysis.answers import read_answers
     from workflow_scripts.analysis.arms import read_arms, read_baselines
     from workflow_scripts.analysis.curves import curves_by_subject, validation_curve
     from workflow_scripts.analysis.grades import read_grades
     from workflow_scripts.analysis.results import Audit, Results, law_points, step_columns
+    from workflow_scripts.evaluation.tables import answers_of, grades_of
 
     results = Results(read_arms(stage.config["arms"]), read_baselines(stage.config.get("baselines", [])))
     for arm in results.arms:
@@ -72,7 +78,11 @@ def read_results(stage: Stage):
             results.points[arm.role] = law_points(metrics, results.curves[arm.role])
     for arm in results.baselines + results.arms:
         if f"grades:{arm.role}" in stage.inputs:
-            results.grades[arm.role] = read_grades(stage.read(f"grades:{arm.role}", "grades.parquet", GRADES))
+            grades = grades_of(stage, f"grades:{arm.role}")
+            results.grades[arm.role] = read_grades(grades)
+            if f"answers:{arm.role}" in stage.inputs:
+                answers = answers_of(stage, f"answers:{arm.role}")
+                results.answers[arm.role] = read_answers(answers, grades, results.grades[arm.role])
     for role in sorted(stage.inputs):
         if role.startswith("audit:"):
             judge, _, seed = role.partition(":")[2].rpartition(".s")

@@ -1,32 +1,94 @@
-"""Fit R = -a exp(H) + b and its alternatives to every arm: law, law_intervals and law_points from the arms' metrics."""
+"""Fit R = -a exp(H) + b and its alternatives to every arm: fits, predictions, verdicts, collapse and covariance."""
 
-from workflow_scripts.artifacts import Stage, StageError, run_stage
-from workflow_scripts.artifacts.schemas import LAW, LAW_INTERVALS, LAW_POINTS, METRICS, VALIDATION
+from workflow_scripts.artifacts import Stage, StageError, read_json, run_stage
+from workflow_scripts.artifacts.schemas import (
+    COLLAPSE,
+    COVARIANCE,
+    ENTROPY_CHANGE,
+    LAW,
+    LAW_CONTRASTS,
+    LAW_INTERVALS,
+    LAW_POINTS,
+    LAW_PREDICTION,
+    LAW_SIZES,
+    LAW_VERDICTS,
+    METRICS,
+    VALIDATION,
+)
+
+SCHEMAS = {
+    "law": LAW,
+    "law_intervals": LAW_INTERVALS,
+    "law_points": LAW_POINTS,
+    "law_prediction": LAW_PREDICTION,
+    "law_verdicts": LAW_VERDICTS,
+    "law_contrasts": LAW_CONTRASTS,
+    "law_sizes": LAW_SIZES,
+    "collapse": COLLAPSE,
+    "covariance": COVARIANCE,
+    "entropy_change": ENTROPY_CHANGE,
+}
 
 
 def build(stage: Stage) -> None:
     from workflow_scripts.analysis.arms import read_arms
+    from workflow_scripts.analysis.collapse import collapse_rows, series_of
+    from workflow_scripts.analysis.covariance import correlation_rows, quantile_rows
     from workflow_scripts.analysis.curves import validation_curve
-    from workflow_scripts.analysis.law_tables import as_columns, interval_rows, law_rows, point_rows
-    from workflow_scripts.analysis.results import law_points
+    from workflow_scripts.analysis.law_tables import as_columns
 
-    early_share = stage.config["early_share"]
-    if not 0 < early_share < 1:
-        raise StageError(f"early_share: {early_share} is not between 0 and 1")
-    tables = {
-        "law": (LAW, law_rows, []),
-        "law_intervals": (LAW_INTERVALS, interval_rows, []),
-        "law_points": (LAW_POINTS, point_rows, []),
+    if not 0 < stage.config["early_share"] < 1:
+        raise StageError(f"early_share: {stage.config['early_share']} is not between 0 and 1")
+    arms, metrics, curves = read_arms(stage.config["arms"]), {}, {}
+    for arm in arms:
+        metrics[arm.role] = stage.read(f"policy:{arm.role}", "metrics.parquet", METRICS)
+        curves[arm.role] = validation_curve(stage.read(f"policy:{arm.role}", "validation.parquet", VALIDATION))
+    tables = law_tables(stage, arms, metrics, curves)
+    columns = {role: table.to_pydict() for role, table in metrics.items()}
+    series = [(arm, series_of(curves[arm.role], columns[arm.role])) for arm in arms]
+    tables["collapse"] = collapse_rows(series, stage.config.get("null_algorithms", []))
+    tables["covariance"] = quantile_rows([(arm, columns[arm.role]) for arm in arms])
+    tables["entropy_change"] = correlation_rows([(arm, columns[arm.role], curves[arm.role]) for arm in arms])
+    for name, schema in SCHEMAS.items():
+        stage.write(f"{name}.parquet", as_columns(tables[name], schema.names), schema)
+    stage.account(arms=len(arms), points=len(tables["law_points"]))
+
+
+def law_tables(stage: Stage, arms: list, metrics: dict, curves: dict) -> dict[str, list[dict]]:
+    """Rows of the LAW tables, each under both readings of the entropy."""
+    from workflow_scripts.analysis import law_tables as per_arm
+    from workflow_scripts.analysis.law_contrasts import LawRun, contrast_rows, size_rows
+    from workflow_scripts.analysis.law_verdicts import verdict_rows
+    from workflow_scripts.analysis.results import ENTROPIES, law_points
+
+    share, null = stage.config["early_share"], stage.config.get("null_algorithms", [])
+    makers = {
+        "law": per_arm.law_rows,
+        "law_intervals": per_arm.interval_rows,
+        "law_points": per_arm.point_rows,
+        "law_prediction": per_arm.prediction_rows,
     }
-    for arm in read_arms(stage.config["arms"]):
-        source = f"policy:{arm.role}"
-        curve = validation_curve(stage.read(source, "validation.parquet", VALIDATION))
-        points = law_points(stage.read(source, "metrics.parquet", METRICS), curve)
-        for _, make, rows in tables.values():
-            rows += make(arm, points, early_share)
-    for name, (schema, _, rows) in tables.items():
-        stage.write(f"{name}.parquet", as_columns(rows, schema.names), schema)
-    stage.account(arms=len(stage.config["arms"]), points=len(tables["law_points"][2]))
+    tables: dict[str, list[dict]] = {name: [] for name in SCHEMAS}
+    sizes = {arm.role: parameters(stage, arm.role) for arm in arms}
+    for entropy_of in ENTROPIES:
+        points = {arm.role: law_points(metrics[arm.role], curves[arm.role], entropy_of) for arm in arms}
+        for name, make in makers.items():
+            tables[name] += [row for arm in arms for row in make(arm, entropy_of, points[arm.role], share)]
+        runs = [LawRun(arm, points[arm.role], sizes[arm.role]) for arm in arms]
+        tables["law_verdicts"] += verdict_rows(runs, entropy_of, share, null)
+        tables["law_contrasts"] += contrast_rows(runs, entropy_of)
+        tables["law_sizes"] += size_rows(runs, entropy_of)
+    return tables
+
+
+def parameters(stage: Stage, role: str) -> int | None:
+    """Parameters of an arm's policy without embeddings; None where its architecture does not tell."""
+    from workflow_scripts.analysis.model_size import non_embedding_parameters
+
+    file = "model/config.json"
+    if not stage.has(f"policy:{role}", file):
+        return None
+    return non_embedding_parameters(read_json(stage.path(f"policy:{role}", file)))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -85,8 +85,8 @@ class World:
     def _evaluate(self, role: str, seed: int, chance: dict[str, float]) -> None:
         rng = np.random.default_rng(int(digest(role)[:8], 16))
         answers, grades = graded(questions(seed), chance, rng)
-        self.publish(f"answers:{role}", "evaluations", {"answers.parquet": (answers, ANSWERS)})
-        self.publish(f"grades:{role}", "evaluations", {"grades.parquet": (grades, GRADES)})
+        self.publish(f"answers:{role}", "evaluations", {"world.parquet": (answers, ANSWERS)})
+        self.publish(f"grades:{role}", "evaluations", {"world.parquet": (grades, GRADES)})
 
     def stage(self, name: str, config: dict, roles: tuple[str, ...]) -> Stage:
         """A stage with the inputs whose role begins with one of `roles`, in an empty staging folder."""
@@ -157,7 +157,7 @@ def graded(asked: dict, chance: dict[str, float], rng: np.random.Generator) -> t
             rule = right and (subject == "arithmetic" or bool(rng.random() < 0.5))
             teacher = right if rng.random() < 0.97 else not right
             head = ("world", question, subject, 1, sample)
-            for name, value in zip(ANSWERS.names, (*head, HOSTILE, "=1+1", 12, False), strict=True):
+            for name, value in zip(ANSWERS.names, (*head, HOSTILE, "=1+1", 12, False, False), strict=True):
                 answers[name].append(value)
             verdict = "equal" if rule else "different"
             row = (*head, right, rule, verdict, rule or (not right and sample == 3), teacher, 0.9 if teacher else 0.1)
@@ -201,7 +201,7 @@ def audit(seed: int) -> dict:
     return {f"{name}.parquet": table for name, table in columns.items()}
 
 
-def run_all(world: World, claims: list[dict]) -> Stage:
+def run_all(world: World, claims: list[dict], published: dict | None = None) -> Stage:
     """law -> comparison -> report on a world; returns the report's stage, its files in `out`."""
     from workflow_scripts.stages import compare_results, fit_entropy_law, render_report
 
@@ -211,11 +211,12 @@ def run_all(world: World, claims: list[dict]) -> Stage:
     fit_entropy_law.build(law)
     world.keep(law, "law")
     config = {**common, **groups, "benchmarks": ["world"], "claims": {"claims": claims}}
-    comparison = world.stage("compare_results", config, ("policy:", "grades:", "audit:", "law"))
+    comparison = world.stage("compare_results", config, ("policy:", "grades:", "answers:", "audit:", "law"))
     compare_results.build(comparison)
     world.keep(comparison, "comparison")
     settings = {"benchmarks": {"world": {"data": "questions.test"}}}
     config = {**common, **groups, "title": "Synthetic world", "studies": {"reward_by_entropy": "Reward by entropy"}}
-    report = world.stage("render_report", config | {"settings": settings, "benchmarks": ["world"]}, tuple(world.inputs))
+    config |= {"settings": settings, "benchmarks": ["world"], "claims": {"claims": claims}, "published": published}
+    report = world.stage("render_report", config, tuple(world.inputs))
     render_report.build(report)
     return report

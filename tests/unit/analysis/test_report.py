@@ -1,6 +1,9 @@
 """Protects the chain law -> comparison -> report: known effects come out, untrusted text stays text, bytes repeat."""
 
+import json
 import re
+from base64 import b64encode
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,9 +12,10 @@ import pytest
 import yaml
 
 from tests.unit.analysis.synthetic import World, run_all
+from workflow_scripts.analysis.report.sampling import STRATA
 
 CLAIMS = yaml.safe_load((Path(__file__).parents[3] / "config" / "claims.yaml").read_text())["claims"]
-VOID = {"meta", "link", "br"}
+VOID = {"meta", "link", "br", "input"}
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +73,56 @@ def test_recall_of_the_rule_is_that_of_the_world(three):
 
 
 def test_page_is_well_formed_and_asks_for_nothing(three):
-    text = (three[1].out / "index.html").read_text()
+    out = three[1].out
+    text = (out / "index.html").read_text()
     page = Page(text)
-    assert not page.open and "script" not in page.tags and "img" not in page.tags
-    links = [value for name, value in page.values if name in ("href", "src", "xlink:href")]
-    assert links and all(link.startswith(("#", "data:,")) for link in links)
+    assert not page.open and "img" not in page.tags
+    assert not [value for name, value in page.values if name in ("src", "xlink:href", "srcset", "action")]
+    links = [value for name, value in page.values if name == "href"]
+    files = [link for link in links if not link.startswith(("#", "data:,"))]
+    assert len(files) > 20 and all((out / link).is_file() for link in files)
     assert "url(" not in text and "@import" not in text
-    targets = {value for name, value in page.values if name == "id"}
-    assert {link[1:] for link in links if link.startswith("#")} <= targets
+    targets = [value for name, value in page.values if name == "id"]
+    assert len(targets) == len(set(targets))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(targets)
+
+
+def test_every_file_is_linked(three):
+    out = three[1].out
+    text = (out / "index.html").read_text()
+    files = [path.relative_to(out).as_posix() for folder in ("tables", "figures") for path in (out / folder).iterdir()]
+    assert [name for name in files if f'href="{name}"' not in text] == []
+
+
+def test_only_our_own_script_may_run(three):
+    text = (three[1].out / "index.html").read_text()
+    scripts = re.findall(r"<script([^>]*)>(.*?)</script>", text, re.DOTALL)
+    code = [body for attributes, body in scripts if not attributes]
+    assert len(code) == 1 and all('type="application/json"' in attributes for attributes, _ in scripts if attributes)
+    digest = b64encode(sha256(code[0].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in text and "default-src 'none'" in text
 
 
 def test_model_output_stays_text(three):
     text = (three[1].out / "index.html").read_text()
-    assert "<script" not in text and "<img" not in text and "<b>?" not in text
+    assert "<script>alert" not in text and "<img" not in text and "<b>?" not in text
     assert "&lt;script&gt;alert(1)" in text and not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)
+    data = re.search(r'id="answers_data">(.*?)</script>', text, re.DOTALL)[1]
+    assert "<" not in data and any("<script>alert(1)</script>" in row[-1] for row in json.loads(data)["rows"])
+
+
+def test_the_sample_keeps_every_kind_of_answer_in(three):
+    world, report = three
+    text = (report.out / "index.html").read_text()
+    data = json.loads(re.search(r'id="answers_data">(.*?)</script>', text, re.DOTALL)[1])
+    assert len(data["rows"]) <= 1200 and len({row[1] for row in data["rows"]}) == len(data["arms"])
+    wrong = [row for row in data["rows"] if row[3] == list(STRATA).index("judge_fooled")]
+    assert wrong and all(truth is False and judge is True for *_, truth, _, _, judge, _, _, _, _ in wrong)
+    files = [
+        file for r, path in world.inputs.items() if r.startswith("answers:") for file in path.parent.glob("*.parquet")
+    ]
+    answers = sum(pq.read_metadata(file).num_rows for file in files)
+    assert f"{len(data['rows']):,} of {answers:,} answers" in text
 
 
 def test_files_stand_beside_the_page(three):
