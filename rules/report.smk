@@ -52,7 +52,26 @@ rule render_report:
         ancient(upstream("render_report")),
     output:
         manifest=ensure(output_of("render_report"), non_empty=True),
-        page=report(f"{RESULTS}/report/index.html", category="Report"),
+        page=report(
+            f"{RESULTS}/report/index.html",
+            caption="captions/page.rst",
+            category="Report",
+            labels={"page": "all of it"},
+        ),
+        figures=report(
+            directory(f"{RESULTS}/report/figures"),
+            patterns=["{figure}.svg"],
+            caption="captions/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}"},
+        ),
+        tables=report(
+            directory(f"{RESULTS}/report/tables"),
+            patterns=["{table}.csv"],
+            caption="captions/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
     log:
         f"{RESULTS}/logs/render_report.log",
     benchmark:

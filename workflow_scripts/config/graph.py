@@ -83,8 +83,8 @@ def _once(make: Callable) -> Callable:
 class Graph:
     """All artifacts of a config, by stage and identity."""
 
-    def __init__(self, config: Config, root: Path, claims: dict | None = None):
-        self.config, self.claims = config, claims or {}
+    def __init__(self, config: Config, root: Path, claims: dict | None = None, published: dict | None = None):
+        self.config, self.claims, self.published = config, claims or {}, published or {}
         self._lock = root / "envs" / f"{config.environment}.txt"
         self.accepted = Accepted(Path(config.results) / "accepted.json")
         self._known: dict[tuple, Artifact] = {}
@@ -312,18 +312,19 @@ class Graph:
     def grades(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
         answers, seed = self.answers(arm, policy, seed), arm.seed if arm else seed
         asked = self._benchmarks([arm] if arm else self._arms_from(policy, seed))
-        benchmarks = {
-            benchmark: {
-                "split": settings.data.split(".")[1],
-                "graders": settings.graders,
-                "grading": self._grading(settings.data.split(".")[0]),
-            }
-            for benchmark, settings in asked.items()
-        }
-        slice_ = {**self._judging(self.config.teacher), "benchmarks": benchmarks}
-        inputs = {"answers": answers, "teacher": self.model(self.config.teacher, seed)}
-        name = answers.name.replace("answers.", "grades.", 1)
-        return self._artifact("grade_answers", name, slice_, **inputs, **self._benchmark_data(asked, seed))
+        graders = sorted({grader for settings in asked.values() for grader in settings.graders})
+        slice_ = {"seed": seed, "graders": graders, "benchmarks": {}}
+        for benchmark, settings in asked.items():
+            dataset, split = settings.data.split(".")
+            own = {"split": split, "graders": sorted(settings.graders), "grading": self._grading(dataset)}
+            votes = _plain(settings, "votes", "vote_temperature") if "teacher" in settings.graders else {}
+            slice_["benchmarks"][benchmark] = own | votes
+        inputs = {"answers": answers}
+        if "teacher" in graders:
+            slice_ |= self._judging(self.config.teacher)
+            inputs["teacher"] = self.model(self.config.teacher, seed)
+        name, data = answers.name.replace("answers.", "grades.", 1), self._benchmark_data(asked, seed)
+        return self._artifact("grade_answers", name, slice_, **inputs, **data)
 
     def _benchmark_data(self, asked: dict[str, Benchmark], seed: int) -> dict[str, Artifact]:
         return {f"data:{name}": self.data(benchmark.data.split(".")[0], seed) for name, benchmark in asked.items()}
@@ -336,7 +337,12 @@ class Graph:
         return [{"role": arm.name, **arm.settings} for arm in self.arms]
 
     def law(self) -> Artifact:
-        slice_ = {"arms": self._arms(), "early_share": self.config.early_share}
+        offline = {name for name, one in self.config.algorithms.items() if one.rollout.responses == "start"}
+        slice_ = {
+            "arms": self._arms(),
+            "early_share": self.config.early_share,
+            "null_algorithms": sorted(offline & {arm.algorithm for arm in self.arms}),
+        }
         return self._artifact("fit_entropy_law", "entropy_law", slice_, **self._policies())
 
     def comparison(self) -> Artifact:
@@ -346,7 +352,7 @@ class Graph:
             "claims": self.claims,
             **_plain(self.config, "control_subjects", "ood_subjects"),
         }
-        inputs = self._policies() | self._grades() | self._audits()
+        inputs = self._policies() | self._grades() | self._answers() | self._audits()
         return self._artifact("compare_results", "comparison", slice_, **inputs)
 
     def _baselines(self) -> list[dict]:
@@ -359,6 +365,10 @@ class Graph:
             f"grades:{base['role']}": self.grades(None, base["name"], base["seed"]) for base in self._baselines()
         }
         return trained | untrained
+
+    def _answers(self) -> dict[str, Artifact]:
+        """The answers behind the grades."""
+        return {role.replace("grades:", "answers:", 1): a.inputs["answers"] for role, a in self._grades().items()}
 
     def _audits(self) -> dict[str, Artifact]:
         used = {
@@ -375,11 +385,13 @@ class Graph:
             "arms": self._arms(),
             "baselines": self._baselines(),
             **_plain(self.config, "control_subjects", "ood_subjects"),
-            "settings": _plain(self.config, "algorithms", "entropy", "rewards", "validation", "benchmarks"),
+            "claims": self.claims,
+            "settings": _plain(
+                self.config, "models", "algorithms", "entropy", "rewards", "validation", "benchmarks", "judges"
+            ),
         }
         inputs = {"law": self.law(), "comparison": self.comparison()} | self._policies() | self._grades()
-        inputs |= {role.replace("grades:", "answers:", 1): a.inputs["answers"] for role, a in self._grades().items()}
-        inputs |= self._audits()
+        inputs |= self._answers() | self._audits()
         for artifact in self.artifacts:  # the rest: counts of rows, run times, where numbers came from
             role = {"sample_data": "data", "prepare_model": "model", "explore_policy": "exploration"}.get(
                 artifact.stage
@@ -387,7 +399,7 @@ class Graph:
             role = role or {"label_rollouts": "labels", "distill_judge": "judge"}.get(artifact.stage)
             if role:
                 inputs[f"{role}:{artifact.name}"] = artifact
-        slice_["datasets"] = self._origins_of_data()
+        slice_["datasets"], slice_["published"] = self._origins_of_data(), self.published
         return self._artifact("render_report", "report", slice_, **inputs)
 
     def _origins_of_data(self) -> dict:

@@ -4,18 +4,25 @@ import re
 
 from workflow_scripts.artifacts import Stage, StageError, read_json, read_provenance, run_stage
 from workflow_scripts.artifacts.schemas import (
-    ANSWERS,
+    ANSWER_RATES,
     AUDIT,
     CLAIMS,
+    COLLAPSE,
     COMPARISON,
+    COVARIANCE,
     DIFFERENCES,
     ENTROPY_AT_EQUAL_ACCURACY,
+    ENTROPY_CHANGE,
     GATE,
     GRADER_ERRORS,
-    GRADES,
     LAW,
+    LAW_CONTRASTS,
     LAW_INTERVALS,
     LAW_POINTS,
+    LAW_PREDICTION,
+    LAW_SIZES,
+    LAW_VERDICTS,
+    MAJ_AT_K,
     METRICS,
     PASS_AT_K,
     PROBES,
@@ -26,13 +33,26 @@ from workflow_scripts.artifacts.schemas import (
     WORDING,
 )
 
-LAW_TABLES = {"law": LAW, "law_intervals": LAW_INTERVALS, "law_points": LAW_POINTS}
+LAW_TABLES = {
+    "law": LAW,
+    "law_intervals": LAW_INTERVALS,
+    "law_points": LAW_POINTS,
+    "law_prediction": LAW_PREDICTION,
+    "law_verdicts": LAW_VERDICTS,
+    "law_contrasts": LAW_CONTRASTS,
+    "law_sizes": LAW_SIZES,
+    "collapse": COLLAPSE,
+    "covariance": COVARIANCE,
+    "entropy_change": ENTROPY_CHANGE,
+}
 COMPARISON_TABLES = {
     "comparison": COMPARISON,
     "by_subject": COMPARISON,
     "differences": DIFFERENCES,
     "grader_errors": GRADER_ERRORS,
     "pass_at_k": PASS_AT_K,
+    "maj_at_k": MAJ_AT_K,
+    "answer_rates": ANSWER_RATES,
     "entropy_at_equal_accuracy": ENTROPY_AT_EQUAL_ACCURACY,
     "claims": CLAIMS,
 }
@@ -44,12 +64,11 @@ AUDIT_TABLES = {
     "reliability": RELIABILITY,
     "gate": GATE,
 }
-GRADES_SHOWN = ("truth", "rule", "contains", "teacher", "teacher_p_yes")
 
 
 def build(stage: Stage) -> None:
     from workflow_scripts.analysis.report import page
-    from workflow_scripts.analysis.report.headline import plain_text
+    from workflow_scripts.analysis.report.plain import plain_text
 
     data = read_data(stage)
     sections = page.make_sections(data)
@@ -86,35 +105,37 @@ def read_data(stage: Stage):
 
 
 def read_answers(stage: Stage, data) -> None:
-    """Graded answers of the first seed's arms with their questions, for the examples."""
-    first = min(data.seeds, default=0)
-    for arm in (arm for arm in data.arms if arm.seed == first):
-        if {f"answers:{arm.role}", f"grades:{arm.role}"} - set(stage.inputs):
-            continue
-        answers = stage.read(f"answers:{arm.role}", "answers.parquet", ANSWERS).to_pylist()
-        grades = stage.read(f"grades:{arm.role}", "grades.parquet", GRADES).to_pylist()
-        verdicts = {(g["benchmark"], g["question_id"], g["sample"]): g for g in grades}
-        rows = []
-        for row in answers:
-            grade = verdicts.get((row["benchmark"], row["question_id"], row["sample"]))
-            if grade is None:
-                raise StageError(f"answers:{arm.role}: an answer to {row['question_id']} has no grade")
-            source = read_questions(stage, data, row["benchmark"], first)
-            rows.append({**row, **{name: grade[name] for name in GRADES_SHOWN}, "policy": arm.role, "data": source})
-        data.answers[arm.role] = rows
+    """A sample of every policy's graded answers, with their questions, for the explorer and the examples."""
+    from workflow_scripts.analysis.report.explorer import ROWS
+    from workflow_scripts.analysis.report.sampling import draw
+    from workflow_scripts.evaluation.tables import answers_of, grades_of
+
+    policies = [
+        arm
+        for arm in data.baselines + data.arms
+        if not {f"answers:{arm.role}", f"grades:{arm.role}"} - set(stage.inputs)
+    ]
+    for arm in policies:
+        answers, grades = answers_of(stage, f"answers:{arm.role}"), grades_of(stage, f"grades:{arm.role}")
+        try:
+            sampled = draw(arm.role, answers, grades, max(ROWS // len(policies), 1))
+        except ValueError as error:
+            raise StageError(f"grades:{arm.role}: {error}") from error
+        for row in sampled.rows:
+            row["data"] = read_questions(stage, data, row["benchmark"], arm.seed)
+        data.sampled[arm.role] = sampled
 
 
 def read_questions(stage: Stage, data, benchmark: str, seed: int) -> str:
-    """Read the questions of a benchmark, once; return the name under which the report keeps them."""
+    """Read the questions of a benchmark and seed, once; return the name under which the report keeps them."""
     dataset, _, split = str(stage.config["settings"]["benchmarks"][benchmark]["data"]).partition(".")
-    name = f"{dataset}.{split}"
+    known = [role for role in sorted(stage.inputs) if re.fullmatch(rf"data:{re.escape(dataset)}\.s\d+", role)]
+    wanted = f"data:{dataset}.s{seed}"
+    role = wanted if wanted in known else next(iter(known), "")
+    name = f"{role}:{split}"
     if name not in data.questions:
-        data.questions[name] = {}
-        known = [role for role in sorted(stage.inputs) if re.fullmatch(rf"data:{re.escape(dataset)}\.s\d+", role)]
-        wanted = f"data:{dataset}.s{seed}"
-        for role in [wanted] if wanted in known else known[:1]:
-            rows = stage.read(role, f"{split}.parquet", QUESTIONS).to_pylist()
-            data.questions[name] = {row["question_id"]: row for row in rows}
+        rows = stage.read(role, f"{split}.parquet", QUESTIONS).to_pylist() if role else []
+        data.questions[name] = {row["question_id"]: row for row in rows}
     return name
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.project import ROOT
-from workflow_scripts.config.load import ConfigError
+from workflow_scripts.config.load import STATEMENTS, ConfigError
 from workflow_scripts.maintain import graphs
 
 MICRO = ROOT / "tests" / "configs" / "micro.yaml"
@@ -14,9 +14,10 @@ MICRO = ROOT / "tests" / "configs" / "micro.yaml"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder of configs of its own, with the claims of the project."""
-    shutil.copy(ROOT / "config" / "claims.yaml", tmp_path)
-    monkeypatch.setattr(graphs, "CLAIMS", tmp_path / "claims.yaml")
+    """A folder of configs of its own, with the statements of the papers."""
+    for name in STATEMENTS:
+        shutil.copy(ROOT / "config" / f"{name}.yaml", tmp_path)
+    monkeypatch.setattr(graphs, "CONFIGS", tmp_path)
     return tmp_path
 
 
@@ -29,7 +30,7 @@ def counted(config=MICRO):
     return {path.name for path in found}, broken
 
 
-def test_configs_of_the_same_root_are_counted_and_the_claims_are_no_config(folder):
+def test_configs_of_the_same_root_are_counted_and_the_statements_are_no_configs(folder):
     write(folder / "same.yaml", results="./results")
     write(folder / "other.yaml", results="results/other")
     assert counted() == ({"micro.yaml", "same.yaml"}, [])

@@ -1,4 +1,4 @@
-"""What a page is made of: sections of paragraphs, tables, figures and examples. Cells hold raw values and a format."""
+"""What a page is made of: sections of tables, figures, claims, equations, examples. Cells are values with a format."""
 
 import csv
 import io
@@ -13,7 +13,9 @@ Estimate3 = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Column:
-    """A column; formats: text, code, share, number, int, seconds, verdict, share_interval, number_interval."""
+    """A column; formats: text, code, share, number, int, seconds, verdict, share_interval, number_interval, and with
+    fixed decimals number_interval:3.
+    """
 
     label: str
     format: str = "text"
@@ -37,7 +39,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """One or more panels that share a legend and a caption; panels are (name of the file, title, SVG)."""
+    """One or more panels that share a legend and a caption; panels are (name of the file, title, SVG).
+
+    `values` are the numbers behind the curves, unthinned: written as CSV under tables/, not printed on the page.
+    """
 
     name: str
     title: str
@@ -46,7 +51,55 @@ class Figure:
     legend: list[Style]
     source: list[str] = field(default_factory=list)
     folded: bool = False
+    values: list[Table] = field(default_factory=list)
     kind: str = "figure"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim with its verdict; `facts` are (name, text) lines, `bar` the interval against the region, as SVG."""
+
+    id: str
+    text: str
+    verdict: str
+    paper: str
+    measured: Estimate3
+    facts: list[tuple[str, str]]
+    bar: str
+    source: list[str]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """All claims, to be filtered by verdict and paper; `table` is the same as CSV."""
+
+    title: str
+    caption: str
+    claims: list[Claim]
+    table: Table
+    kind: str = "claims"
+
+
+@dataclass(frozen=True)
+class Equations:
+    """Formulas: (name, MathML made by our own code, note) each."""
+
+    title: str
+    caption: str
+    formulas: list[tuple[str, str, str]]
+    kind: str = "equations"
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """A sample of answers to be searched: `data` is embedded as JSON; counts are (kind, on the page, in all)."""
+
+    title: str
+    caption: str
+    data: dict
+    counts: list[tuple[str, int, int]]
+    source: list[str]
+    kind: str = "explorer"
 
 
 @dataclass(frozen=True)
@@ -83,18 +136,21 @@ class Text:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page."""
+    """A section of the page; one with a `group` unfolds below the group's heading."""
 
     id: str
     title: str
     intro: str
-    blocks: list[Table | Figure | Examples | Text]
+    blocks: list[Table | Figure | Claims | Equations | Examples | Explorer | Text]
+    group: str = ""
 
 
 def shown(value: object, kind: str) -> str:
     """A cell as the reader sees it; what is missing or not a number is a dash."""
     if value is None or (isinstance(value, float) and not isfinite(value)):
         return DASH
+    if kind.startswith("number_interval:"):
+        return _interval(value, 1, int(kind.partition(":")[2]))
     if kind in ("share_interval", "number_interval"):
         return _interval(value, *((100, 1) if kind == "share_interval" else (1, _digits(value))))
     if kind == "share":
@@ -123,6 +179,11 @@ def _digits(value: tuple[float, ...]) -> int:
     return 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 1 else 3
 
 
+# DEL and C1 controls; zero-width and direction marks; line separators, overrides; isolates, joiners; byte order; halves
+_SPANS = ((0x7F, 0x9F), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0xFEFF, 0xFEFF), (0xD800, 0xDFFF))
+_UNSEEN = tuple(range(low, high + 1) for low, high in _SPANS)
+
+
 def visible(text: str) -> str:
     """Model output as printable text: control characters, which a browser would drop or act on, become symbols."""
     kept = []
@@ -130,7 +191,7 @@ def visible(text: str) -> str:
         code = ord(char)
         if code < 32 and char not in "\n\t":
             kept.append(chr(0x2400 + code))
-        elif code == 127 or 0x80 <= code < 0xA0 or 0x200B <= code <= 0x200F or 0x202A <= code <= 0x202E:
+        elif any(code in span for span in _UNSEEN):
             kept.append("\ufffd")
         else:
             kept.append(char)
@@ -154,7 +215,7 @@ def as_csv(table: Table) -> str:
 
 
 def _wide(column: Column) -> bool:
-    return column.format.endswith("_interval")
+    return column.format.partition(":")[0].endswith("_interval")
 
 
 def _csv_cell(value: object) -> object:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from workflow_scripts.analysis.arms import Arm, by_setting
 from workflow_scripts.analysis.curves import Curve
+from workflow_scripts.analysis.report.sampling import Sampled
 from workflow_scripts.analysis.report.style import Look
 
 Rows = list[dict]
@@ -28,7 +29,7 @@ class ReportData:
     audits: dict[tuple[str, int], dict[str, Rows]] = field(default_factory=dict)
     manifests: dict[str, dict] = field(default_factory=dict)
     provenance: dict[str, dict] = field(default_factory=dict)
-    answers: dict[str, Rows] = field(default_factory=dict)
+    sampled: dict[str, Sampled] = field(default_factory=dict)
     questions: dict[str, dict[str, dict]] = field(default_factory=dict)
 
     @property
@@ -47,9 +48,13 @@ class ReportData:
         return groups
 
     def origin(self, role: str) -> str:
-        """An input as the reader finds it below the results folder: folder/name-key."""
+        """An input as the reader finds it below the results folder: folder/name-key, or a manifest with the key."""
         folder = self.inputs.get(role)
-        return f"{folder.parent.name}/{folder.name}" if folder else role
+        if not folder:
+            return role
+        path = f"{folder.parent.name}/{folder.name}"
+        key = "" if split_name(folder)[1] else self.provenance.get(role, {}).get("key", "")
+        return f"{path}/manifest-{key}.json" if key else path
 
     def origins(self, prefix: str) -> list[str]:
         """The inputs whose role is `prefix` or starts with `prefix:`."""

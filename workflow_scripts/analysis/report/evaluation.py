@@ -4,6 +4,7 @@ import numpy as np
 
 from workflow_scripts.analysis.grades import ALL, GRADERS
 from workflow_scripts.analysis.plots import Dot, Series, dots, pass_at_k
+from workflow_scripts.analysis.report import answers_section
 from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.report.headline import file_name, main_rows, setting_style, triple
@@ -22,6 +23,7 @@ def section(data: ReportData) -> Section:
         differences_figure(data),
         subject_table(data),
         pass_at_k_figure(data),
+        *answers_section.blocks(data),
     ]
     blocks += [difference_table(data)]
     return Section("evaluation", "Evaluation", intro, [block for block in blocks if block])

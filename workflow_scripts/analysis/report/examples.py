@@ -1,69 +1,70 @@
-"""Responses on which graders disagree: what the rule misses and the judge catches, and the reverse."""
-
-from collections.abc import Callable
+"""Responses on which graders disagree: a few of each kind to read, and the explorer of the whole sample."""
 
 from workflow_scripts.analysis.report.blocks import Example, Examples, Section
 from workflow_scripts.analysis.report.data import ReportData
+from workflow_scripts.analysis.report.explorer import explorer, shortened
 
-SHOWN = 6
+SHOWN = 3
 
-# (title, caption, whether an answer belongs to it)
-Test = Callable[[dict], bool]
-KINDS: tuple[tuple[str, str, Test], ...] = (
+# (stratum, title, caption)
+KINDS = (
     (
-        "The rule misses it, the teacher catches it",
-        "Right answers that the rule rejects and the teacher accepts: the form differs, the meaning does not.",
-        lambda r: r["rule"] is False and r["teacher"] is True and r["truth"] is not False,
+        "rule_misses",
+        "The rule misses it, the judge catches it",
+        "Right answers that the rule rejects and the judge accepts: the form differs, the meaning does not.",
     ),
     (
-        "The rule catches it, the teacher misses it",
-        "Right answers that the rule accepts and the teacher rejects: what the judge's reward costs.",
-        lambda r: r["rule"] is True and r["teacher"] is False and r["truth"] is not False,
+        "judge_misses",
+        "The rule catches it, the judge misses it",
+        "Right answers that the rule accepts and the judge rejects: what the judge's reward costs.",
     ),
     (
-        "The teacher is fooled",
-        "Wrong answers that the teacher accepts: false rewards that a policy can learn to collect.",
-        lambda r: r["teacher"] is True and r["truth"] is False,
+        "judge_fooled",
+        "The judge is fooled",
+        "Wrong answers that the judge accepts: false rewards that a policy can learn to collect.",
     ),
     (
+        "contains_fooled",
         "Containment is fooled",
-        "Wrong answers that the containment rule accepts, because the reference stands somewhere in the response.",
-        lambda r: r["contains"] is True and r["truth"] is False and r["teacher"] is not True,
+        "Wrong answers that the containment rule alone accepts: the reference stands somewhere in the response.",
     ),
 )
 
 
 def section(data: ReportData) -> Section | None:
-    rows = [row for role in sorted(data.answers) for row in data.answers[role]]
-    if not rows:
+    if not any(sampled.rows for sampled in data.sampled.values()):
         return None
     intro = (
-        "Answers of the trained policies to benchmark questions, on which the graders disagree. The examples are the "
-        "first by question id, one per subject in turn; none was picked by hand."
+        "Answers of the policies to benchmark questions, and what each grader said. The judge here is the teacher, "
+        "which grades the benchmarks."
     )
-    blocks = [_examples(data, title, caption, [row for row in rows if test(row)]) for title, caption, test in KINDS]
-    return Section("examples", "Where graders disagree", intro, blocks)
+    return Section("answers", "Where graders disagree", intro, [explorer(data), *(_examples(data, *k) for k in KINDS)])
 
 
-def _examples(data: ReportData, title: str, caption: str, rows: list[dict]) -> Examples:
-    count = f" {len(rows)} such answers in all." if rows else " There is no such answer."
-    return Examples(title, caption + count, [_example(data, row) for row in _in_turn(rows)])
+def _examples(data: ReportData, stratum: str, title: str, caption: str) -> Examples:
+    rows = [(role, r) for role, found in data.sampled.items() for r in found.rows if r["stratum"] == stratum]
+    count = sum(sampled.counts[stratum] for sampled in data.sampled.values())
+    caption += f" {count:,} such answers in all; shown are the first of the explorer's sample, one per subject in turn."
+    return Examples(
+        title, caption if count else "There is no such answer.", [_example(data, *row) for row in _few(rows)]
+    )
 
 
-def _in_turn(rows: list[dict]) -> list[dict]:
+def _few(rows: list[tuple[str, dict]]) -> list[tuple[str, dict]]:
     """Up to `SHOWN` rows: the first of each subject, then the second, no question twice."""
-    by_subject: dict[str, dict[str, dict]] = {}
-    for row in sorted(rows, key=lambda r: (r["question_id"], r["policy"], r["sample"])):
-        by_subject.setdefault(row["subject"], {}).setdefault(row["question_id"], row)
+    by_subject: dict[str, dict[str, tuple[str, dict]]] = {}
+    for role, row in rows:
+        by_subject.setdefault(row["subject"], {}).setdefault(row["question_id"], (role, row))
     queues = [list(questions.values()) for _, questions in sorted(by_subject.items())]
     longest = max(map(len, queues), default=0)
     return [queue[turn] for turn in range(longest) for queue in queues if turn < len(queue)][:SHOWN]
 
 
-def _example(data: ReportData, row: dict) -> Example:
+def _example(data: ReportData, role: str, row: dict) -> Example:
     question = data.questions.get(row["data"], {}).get(row["question_id"], {})
-    verdicts = [(name, row[name]) for name in ("truth", "rule", "contains", "teacher")]
-    verdicts.append(("P(YES)", row["teacher_p_yes"]))
+    verdicts = [(name, row[name]) for name in ("truth", "rule", "contains")]
+    verdicts += [("judge", row["teacher"]), ("P(YES)", row["teacher_p_yes"])]
     texts = (question.get("prompt", row["question_id"]), question.get("reference", ""), row["response"])
-    arm = next(arm for arm in data.arms if arm.role == row["policy"])
-    return Example(row["subject"], *texts, verdicts, data.look.label(arm), data.origin(f"answers:{arm.role}"))
+    arm = next(arm for arm in data.arms + data.baselines if arm.role == role)
+    origin = data.origin(f"answers:{role}")
+    return Example(row["subject"], *map(shortened, texts), verdicts, data.look.label(arm), origin)

@@ -1,11 +1,11 @@
-"""What a reader sees first: the verdicts, accuracy by reward and entropy setting, entropy on the plateau."""
+"""Accuracy by reward and entropy setting, and entropy on the plateau, over all arms."""
 
 from math import isfinite
 
-from workflow_scripts.analysis.claims import FAILS, HOLDS, UNTESTABLE, VERDICTS
 from workflow_scripts.analysis.curves import plateau
+from workflow_scripts.analysis.grades import DECIDING
 from workflow_scripts.analysis.intervals import Estimate, over_seeds
-from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table, shown
+from workflow_scripts.analysis.report.blocks import Column, Figure, Section, Table
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.report.style import pretty
 from workflow_scripts.analysis.svg import Style
@@ -27,75 +27,29 @@ def cell(estimate: Estimate) -> tuple[float, float, float]:
 
 
 def section(data: ReportData) -> Section:
-    """Verdicts, accuracies and entropies."""
-    results = [*accuracy_tables(data), accuracy_figure(data), entropy_table(data)]
-    blocks = [claims_table(data), *results] if _testable(data) else [*results, claims_table(data)]
-    return Section("results", "Results", summary(data), [block for block in blocks if block])
-
-
-def summary(data: ReportData) -> str:
-    """The verdicts in one sentence, and what the intervals can say at this number of seeds."""
-    verdicts = [row["verdict"] for row in data.tables["claims"]]
-    counts = [_counted(verdicts.count(name), name) for name in VERDICTS if name in verdicts]
-    text = f"Of {len(verdicts)} claims: {', '.join(counts)}. " if verdicts else ""
-    if len(data.seeds) == 1:
-        return text + (
-            "This run has one seed: intervals hold the draw of the questions alone, not that of the training run, and "
-            "claims about training are not testable."
-        )
-    return text + f"Intervals are 95 % over {len(data.seeds)} seeds, and over questions where all seeds share them."
-
-
-def _counted(count: int, verdict: str) -> str:
-    plural = verdict if count == 1 else {HOLDS: "hold", FAILS: "do not hold"}.get(verdict, verdict)
-    return f"{count} {plural}"
-
-
-def claims_table(data: ReportData) -> Table | None:
-    rows = data.tables["claims"]
-    if not rows:
-        return None
-    columns = [
-        Column("claim"),
-        Column("verdict", "verdict"),
-        Column("measured", "number_interval"),
-        Column("true if"),
-        Column("published"),
-        Column("seeds", "int"),
-        Column("source"),
-    ]
-    cells = [
-        [r["text"], r["verdict"], triple(r), _condition(r), r["published"], r["seeds"], r["source"]]
-        for r in sorted(rows, key=lambda r: r["verdict"] == UNTESTABLE)
-    ]
-    caption = (
-        "Each claim was given its rule before the run. The whole interval inside the region: holds; outside: does not "
-        "hold; across the border: undecided. Accuracies and differences are shares of 1, entropies are ratios. E is "
-        "arXiv 2505.22617, R is arXiv 2503.23829."
-    )
-    sources = data.origins("comparison")
-    return Table("claims", "Which claims hold here", caption, columns, cells, sources, stacked=True)
-
-
-def _condition(row: dict) -> str:
-    """The region, and for a claim that could not be tested why not."""
-    return f"{row['rule']} ({row['reason']})" if row["verdict"] == UNTESTABLE else row["rule"]
+    """Accuracies and entropies of all arms."""
+    intro = "All arms of the run at once; a study's section shows its own."
+    blocks = [*accuracy_tables(data), accuracy_figure(data), entropy_table(data)]
+    return Section("results", "All arms", intro, [block for block in blocks if block])
 
 
 def main_rows(data: ReportData, table: str = "comparison") -> list[dict]:
-    """Rows graded by the truth, or by the first grader where a benchmark has no truth."""
+    """Rows by the grader that decides: the truth, or the first where a benchmark has none."""
     rows = data.tables[table]
-    best = {}
-    for row in rows:
-        best.setdefault(row["benchmark"], row["grader"])
-    return [row for row in rows if row["grader"] == best[row["benchmark"]]]
+    graders = {name: {row["grader"] for row in rows if row["benchmark"] == name} for name in benchmarks_of(rows)}
+    deciding = {name: next(grader for grader in DECIDING if grader in found) for name, found in graders.items()}
+    return [row for row in rows if row["grader"] == deciding[row["benchmark"]]]
+
+
+def benchmarks_of(rows: list[dict]) -> list[str]:
+    return sorted({row["benchmark"] for row in rows})
 
 
 def accuracy_tables(data: ReportData) -> list[Table]:
     """One table per benchmark and context: rewards down, entropy settings across."""
     tables = []
     rows = main_rows(data)
-    for benchmark in sorted({row["benchmark"] for row in rows}):
+    for benchmark in benchmarks_of(rows):
         for title, names in data.contexts().items():
             found = {row["arm"]: row for row in rows if row["benchmark"] == benchmark}
             table = _accuracy_table(data, benchmark, title, [found[name] for name in names if name in found])
@@ -137,7 +91,7 @@ def accuracy_figure(data: ReportData) -> Figure | None:
     from workflow_scripts.analysis.plots import Dot, dots
 
     panels, rows = [], main_rows(data)
-    for benchmark in sorted({row["benchmark"] for row in rows}):
+    for benchmark in benchmarks_of(rows):
         for title, names in data.contexts().items():
             groups = []
             shown_here = [r for r in rows if r["benchmark"] == benchmark and (r["arm"] in names or not r["policy"])]
@@ -193,33 +147,3 @@ def entropy_table(data: ReportData) -> Table | None:
         "mean over that range), and is the fair one. The drift tells whether an arm had plateaued."
     )
     return Table("plateau", "Entropy on the plateau", caption, columns, rows, data.origins("policy"))
-
-
-def plain_text(data: ReportData) -> str:
-    """headline.txt: verdicts, accuracies and entropies for a terminal."""
-    rows = sorted(data.tables["claims"], key=lambda row: row["verdict"] == UNTESTABLE)
-    claims = [
-        [row["verdict"], triple(row), row["rule"] if row["verdict"] != UNTESTABLE else row["reason"], row["text"]]
-        for row in rows
-    ]
-    columns = [Column("verdict"), Column("measured", "number_interval"), Column("true if, or why not"), Column("claim")]
-    verdicts = [Table("claims", "Claims", "", columns, claims)] if claims else []
-    results = [*accuracy_tables(data), *filter(None, [entropy_table(data)])]
-    lines = [data.config.get("title") or "Results", summary(data)]
-    for table in verdicts + results if _testable(data) else results + verdicts:
-        lines += ["", table.title, *_aligned(table)]
-    return "\n".join(lines) + "\n"
-
-
-def _testable(data: ReportData) -> bool:
-    """Whether any claim got a verdict; else the accuracies come first."""
-    return any(row["verdict"] != UNTESTABLE for row in data.tables["claims"])
-
-
-def _aligned(table: Table) -> list[str]:
-    texts = [[column.label for column in table.columns]]
-    texts += [[shown(v, c.format) for v, c in zip(row, table.columns, strict=True)] for row in table.rows]
-    widths = [max(len(row[i]) for row in texts) for i in range(len(table.columns))]
-    return [
-        "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in texts
-    ]

@@ -3,6 +3,7 @@
 import json
 
 from workflow_scripts.analysis.report.blocks import Column, Section, Table, Text
+from workflow_scripts.analysis.report.costs import by_stage, by_study
 from workflow_scripts.analysis.report.data import ReportData, split_name
 
 
@@ -81,39 +82,10 @@ def files_table(data: ReportData) -> Table | None:
 
 
 def run_section(data: ReportData) -> Section:
-    """Run time per stage and the settings."""
+    """Cost, the index of artifacts and the settings."""
     intro = "What the run cost, and from which artifact every number was made."
-    blocks = [time_table(data), artifact_table(data), settings(data)]
+    blocks = [by_stage(data), by_study(data), artifact_table(data), settings(data)]
     return Section("run", "Run time, origins, settings", intro, [block for block in blocks if block])
-
-
-def time_table(data: ReportData) -> Table | None:
-    """Seconds and core-seconds per stage; restored artifacts keep the time of their own computation."""
-    stages: dict[str, list[dict]] = {}
-    for record in data.provenance.values():
-        stages.setdefault(record["stage"], []).append(record)
-    cells = []
-    for stage, records in sorted(stages.items(), key=lambda item: min(r.get("started") or "" for r in item[1])):
-        sums = [sum(record.get(name) or 0 for record in records) for name in ("seconds", "core_seconds")]
-        peak = max(record.get("peak_bytes") or 0 for record in records) / 2**20
-        cells.append([stage, len(records), *sums, max(record.get("seconds") or 0 for record in records), peak])
-    if not cells:
-        return None
-    total = ["all", sum(row[1] for row in cells), *(sum(row[i] for row in cells) for i in (2, 3)), None, None]
-    columns = [
-        Column("stage"),
-        Column("artifacts", "int"),
-        Column("seconds", "seconds"),
-        Column("core-seconds", "seconds"),
-        Column("longest, s", "seconds"),
-        Column("memory, MiB", "int"),
-    ]
-    caption = (
-        "Sums over the artifacts of a stage, imports included; several run at once, so that the wall time of a run is "
-        "shorter than the sum of the seconds. Restored artifacts count with the time of their computation. The report "
-        "itself is not in the table."
-    )
-    return Table("run_time", "Run time per stage", caption, columns, [*cells, total])
 
 
 def artifact_table(data: ReportData) -> Table:

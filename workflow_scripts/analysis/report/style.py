@@ -66,3 +66,24 @@ def make_look(arms: list[Arm]) -> Look:
         dashes[name] = SPARE_DASHES[index % len(SPARE_DASHES)]
     varying = tuple(name for name in FIELDS[:3] if len({getattr(arm, name) for arm in arms}) > 1)
     return Look(hues, dashes, varying)
+
+
+def study_styles(arms: dict[str, Arm], look: Look) -> dict[str, Style]:
+    """Styles of the settings of one study, told apart by what varies there and named by it.
+
+    Reward and entropy setting keep the hue and dash that they have everywhere; where others vary, hue and dash follow
+    the first two of the varying fields.
+    """
+    varying = [name for name in FIELDS if len({getattr(arm, name) for arm in arms.values()}) > 1] or ["reward"]
+    labels = {key: " + ".join(pretty(getattr(arm, name)) for name in varying) for key, arm in arms.items()}
+    if not set(varying) - {"reward", "entropy"}:
+        styles = {key: look.style(arm) for key, arm in arms.items()}
+        return {key: Style(style.hue, style.dash, labels[key]) for key, style in styles.items()}
+    orders = [list(dict.fromkeys(getattr(arm, name) for arm in arms.values())) for name in varying]
+    hues, dashes = list(range(1, HUES)), ["", *list(DASHES.values())[1:], *SPARE_DASHES]
+    found = {}
+    for key, arm in arms.items():
+        places = [order.index(getattr(arm, name)) for name, order in zip(varying, orders, strict=True)]
+        rounds, hue = divmod(places[0], len(hues))
+        found[key] = Style(hues[hue], dashes[(sum(places[1:]) + rounds) % len(dashes)], labels[key])
+    return found

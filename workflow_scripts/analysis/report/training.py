@@ -1,4 +1,4 @@
-"""Curves of the training: entropy, accuracy and length per step and arm, and what the entropy controls did."""
+"""What happened in training: entropy at equal accuracy, signs of reward hacking, curves of the training batches."""
 
 import numpy as np
 
@@ -10,11 +10,6 @@ from workflow_scripts.analysis.report.headline import file_name, triple
 from workflow_scripts.rl.hacking import MEANINGS
 
 # (column, title, axis, factor)
-VALIDATION_PANELS = (
-    ("entropy", "Entropy", "entropy (nats)", 1),
-    ("accuracy", "Accuracy", "accuracy (%)", 100),
-    ("length", "Length", "tokens per response", 1),
-)
 METRIC_PANELS = (
     ("entropy", "Training entropy", "entropy (nats)", 1),
     ("verdict", "Accepted by the reward", "responses (%)", 100),
@@ -27,30 +22,12 @@ METRIC_PANELS = (
 
 def section(data: ReportData) -> Section:
     intro = (
-        "Entropy, accuracy and length while the policies train. Colour is the reward, dashes are the entropy setting."
+        "What happened in the training batches; the curves of the validation are in the studies. Colour is the reward, "
+        "dashes are the entropy setting."
     )
-    blocks = [validation_figure(data, title, names) for title, names in data.contexts().items()]
-    blocks += [equal_accuracy_table(data), hacking_table(data) or no_hacking(data)]
+    blocks = [equal_accuracy_table(data), hacking_table(data) or no_hacking(data)]
     blocks += [metrics_figure(data, title, names) for title, names in data.contexts().items()]
     return Section("training", "Training", intro, [block for block in blocks if block])
-
-
-def validation_figure(data: ReportData, title: str, settings: list[str]) -> Figure | None:
-    """Validation curves of the settings of one context."""
-    panels = []
-    for column, name, axis, factor in VALIDATION_PANELS:
-        series = _series(data, settings, lambda arm, c=column, f=factor: _validation(data, arm, c, f))
-        if series:
-            svg = curves(series, "rollout step", axis, f"{name} per step")
-            panels.append((file_name("validation", title, column), name, svg))
-    caption = (
-        "On the fixed validation prompts, sampled at T = 1; lines are means over seeds and bands their range. Entropy "
-        "that falls while accuracy rises is exploration being spent: look whether accuracy stops rising where "
-        "entropy is gone, and whether an entropy control delays both or one of them."
-    )
-    if len(data.seeds) == 1:
-        caption = caption.replace("lines are means over seeds and bands their range", "one seed")
-    return _figure(data, "validation", title, "Validation curves", caption, panels, settings)
 
 
 def metrics_figure(data: ReportData, title: str, settings: list[str]) -> Figure | None:
@@ -66,19 +43,12 @@ def metrics_figure(data: ReportData, title: str, settings: list[str]) -> Figure 
         "entropy is that of 2505.22617, Eq. 5: responses of groups with mixed verdicts only. Verdicts accepted above "
         "the share truly right are rewards for wrong answers."
     )
-    return _figure(data, "metrics", title, "Training batches", caption, panels, settings)
-
-
-def _figure(
-    data: ReportData, name: str, title: str, heading: str, caption: str, panels: list, settings: list[str]
-) -> Figure | None:
     if not panels:
         return None
-    arms = [data.settings[setting][0] for setting in settings]
-    legend = [data.look.style(arm, short=True) for arm in arms]
+    legend = [data.look.style(data.settings[setting][0], short=True) for setting in settings]
     sources = [data.origin(f"policy:{arm.role}") for setting in settings for arm in data.settings[setting]]
-    heading = f"{heading} ({title})" if title else heading
-    return Figure(file_name(name, title), heading, caption, panels, legend, sources, folded=name == "metrics")
+    heading = f"Training batches ({title})" if title else "Training batches"
+    return Figure(file_name("metrics", title), heading, caption, panels, legend, sources, folded=True)
 
 
 def _series(data: ReportData, settings: list[str], values) -> list[Series]:
@@ -90,11 +60,6 @@ def _series(data: ReportData, settings: list[str], values) -> list[Series]:
         if runs:
             found.append(over_seeds(data.look.style(arms[0], short=True), runs))
     return found
-
-
-def _validation(data: ReportData, arm: Arm, column: str, factor: float) -> tuple[np.ndarray, np.ndarray] | None:
-    curve = data.curves.get(arm.role)
-    return (curve.step, factor * getattr(curve, column)) if curve else None
 
 
 def _metric(data: ReportData, arm: Arm, column: str, factor: float) -> tuple[np.ndarray, np.ndarray] | None:
