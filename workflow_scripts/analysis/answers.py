@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from workflow_scripts.analysis.grades import Graded, powers_of_two
-from workflow_scripts.artifacts.schemas import ANSWERS
 from workflow_scripts.evaluation.majority import maj_at
 from workflow_scripts.rewards.extract import extract_answer
 from workflow_scripts.rewards.normal_form import normal_form
 
-RATES = tuple(name for name in ("truncated", "no_answer") if name in ANSWERS.names)
+RATES = ("truncated", "no_answer")
 _KEYS = ("benchmark", "question_id", "sample")
 
 Values = dict[str, float]  # question id -> value

@@ -82,7 +82,10 @@ def read_results(stage: Stage):
             results.grades[arm.role] = read_grades(grades)
             if f"answers:{arm.role}" in stage.inputs:
                 answers = answers_of(stage, f"answers:{arm.role}")
-                results.answers[arm.role] = read_answers(answers, grades, results.grades[arm.role])
+                try:
+                    results.answers[arm.role] = read_answers(answers, grades, results.grades[arm.role])
+                except ValueError as error:
+                    raise StageError(f"answers:{arm.role}: {error}") from error
     for role in sorted(stage.inputs):
         if role.startswith("audit:"):
             judge, _, seed = role.partition(":")[2].rpartition(".s")

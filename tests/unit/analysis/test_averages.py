@@ -53,20 +53,27 @@ def test_no_average_over_one_benchmark_or_without_a_common_grader():
 
 def answers_table(responses: list[list[str]], truncated: bool = False) -> pa.Table:
     rows = [
-        {"benchmark": "x", "question_id": f"x{q}", "sample": i, "response": text, "truncated": truncated and i == 0}
+        {
+            "benchmark": "x",
+            "question_id": f"x{q}",
+            "sample": i,
+            "response": text,
+            "truncated": truncated and i == 0,
+            "no_answer": not text,
+        }
         for q, samples in enumerate(responses)
         for i, text in enumerate(samples)
     ]
-    whole = {"subject": "s", "level": 0, "answer": "", "length": 1, "no_answer": False}
+    whole = {"subject": "s", "level": 0, "answer": "", "length": 1}
     return pa.Table.from_pylist([whole | row for row in rows], ANSWERS)
 
 
 def test_answers_of_one_normal_form_vote_together():
-    responses = [["so\n21", "twenty-one", "7", "21."]]
+    responses = [["so\n21", "twenty-one", "", "21."]]
     table = grades_table({"x": [[1, 1, 0, 1]]})
     found = read_answers(answers_table(responses, truncated=True), table, read_grades(table))
     assert [found.majority["x", k]["x0"] for k in (1, 4)] == [0.75, 1.0]
-    assert found.rates["truncated", "x"] == {"x0": 0.25}
+    assert found.rates == {("truncated", "x"): {"x0": 0.25}, ("no_answer", "x"): {"x0": 0.25}}
 
 
 def test_answers_and_grades_of_other_rows_are_refused():
