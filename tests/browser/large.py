@@ -2,19 +2,21 @@
 
 from copy import deepcopy
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import yaml
 
 from tests.unit.analysis import synthetic
-from tests.unit.analysis.synthetic import SUBJECTS, World, run_all
+from tests.unit.analysis.synthetic import World, run_all
 from workflow_scripts.artifacts.keys import digest
 from workflow_scripts.artifacts.schemas import ANSWERS, GRADES
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = 35
-DATA = tuple(f"questions.train{n}" for n in range(6))  # 6 sets x 4 settings x 5 seeds: 120 arms in 6 studies
-SEEDS = tuple(range(5))
+DATA = tuple(f"questions.train{n}" for n in range(9))  # 9 sets x 4 settings x 3 seeds: 108 arms in 9 studies
+SEEDS = tuple(range(3))
+STEPS, EVERY = 400, 5
 MARK = "window.broken = true"  # what none of the answers may bring to pass
 HOSTILE = (
     f"</script><script>{MARK}</script>",
@@ -32,7 +34,7 @@ HOSTILE = (
 
 
 class Large(World):
-    """120 arms in six studies, whose answers are hostile."""
+    """108 arms in nine studies, as long as those of the nano scale, whose answers are hostile."""
 
     def __init__(self, root: Path):
         super().__init__(root, seeds=SEEDS)
@@ -69,5 +71,5 @@ def claims() -> list[dict]:
 
 def render(root: Path) -> Path:
     """Write the report below `root` and return its folder."""
-    assert len(SUBJECTS) == 4
-    return run_all(Large(root), claims()).out
+    with patch.multiple(synthetic, STEPS=STEPS, EVERY=EVERY):
+        return run_all(Large(root), claims()).out

@@ -52,7 +52,7 @@ def test_plots_are_drawn(visit, report):
     every(page)
     boxes = page.eval_on_selector_all("svg.plot", "all => all.map((e) => e.getBoundingClientRect().toJSON())")
     assert len(boxes) > 10 and all(box["width"] > 200 and box["height"] > 30 for box in boxes)
-    lines = page.eval_on_selector_all("svg.plot polyline", "all => all.map((e) => e.getBBox().width)")
+    lines = page.eval_on_selector_all("svg.plot path.line", "all => all.map((e) => e.getBBox().width)")
     assert lines and all(width > 0 for width in lines)
 
 

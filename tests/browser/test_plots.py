@@ -22,7 +22,11 @@ def place(plot, x: float, series: str) -> tuple[float, float]:
           const [left, right] = svg.dataset.box.split(" ").map(Number);
           const at = left + ((x - x0) / (x1 - x0)) * (right - left);
           const group = [...svg.querySelectorAll("g[data-series]")].find((g) => g.dataset.series === name);
-          const points = [...group.querySelector(".line").points];
+          const [start, ...steps] = group.querySelector(".line").getAttribute("d").slice(1).split("l");
+          let [px, py] = start.split(" ").map(Number);
+          const points = [{ x: px, y: py }];
+          const moves = steps[0].split(" ").map(Number);
+          for (let n = 0; n < moves.length; n += 2) points.push({ x: (px += moves[n]), y: (py += moves[n + 1]) });
           const near = points.reduce((a, b) => (Math.abs(b.x - at) < Math.abs(a.x - at) ? b : a));
           const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
           return [box.left + near.x * scale, box.top + near.y * scale];

@@ -8,7 +8,8 @@ import numpy as np
 from workflow_scripts.analysis.svg import BOTTOM, TOP, Panel, Style, padded
 
 FAINT_ABOVE = 120  # points; longer curves are drawn smoothed over the raw values
-COLUMNS = 80  # of the drawing, 4 units wide each: a curve keeps the extremes within each, and so its look
+COLUMNS = 60  # of the drawing, 5 units wide each: a curve keeps the extremes within each, and so its look
+TOLD = 40  # columns of a smoothed curve whose extremes a hover tells; it is drawn with as many points
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,11 @@ def smooth(y: np.ndarray, window: int) -> np.ndarray:
     return np.convolve(y, weights, "same") / np.convolve(np.ones(len(y)), weights, "same")
 
 
-def thinned(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Indices of the points that a drawing of `COLUMNS` columns shows: the ends and the extremes within each."""
-    if len(x) <= COLUMNS:
+def thinned(x: np.ndarray, y: np.ndarray, columns: int = COLUMNS) -> np.ndarray:
+    """Indices of the points that a drawing of so many columns shows: the ends and the extremes within each."""
+    if len(x) <= 2 * columns:
         return np.arange(len(x))
-    column = np.floor((x - x[0]) / (x[-1] - x[0]) * COLUMNS).astype(int)
+    column = np.floor((x - x[0]) / (x[-1] - x[0]) * columns).astype(int)
     kept = {0, len(x) - 1}
     for start, end in zip(*_runs(column), strict=True):
         part = y[start:end]
@@ -66,14 +67,15 @@ def curves(series: list[Series], x_label: str, y_label: str, title: str, from_ze
     panel = Panel(_span(xs), padded(ys, floor_at=0.0 if from_zero else None), x_label, y_label)
     for one in series:
         window = max(1, len(one.x) // 40) if len(one.x) > FAINT_ABOVE else 1
-        raw, spread = thinned(one.x, one.y), bool(np.any(one.low != one.high))
-        ends = (one.low[raw], one.high[raw]) if spread else ()
-        with panel.series(one.style, one.x[raw], one.y[raw], *ends):
+        told, spread = thinned(one.x, one.y, COLUMNS if window == 1 else TOLD), bool(np.any(one.low != one.high))
+        ends = (one.low[told], one.high[told]) if spread else ()
+        with panel.series(one.style, one.x[told], one.y[told], *ends):
             y, low, high = (smooth(values, window) for values in (one.y, one.low, one.high))
-            drawn = thinned(one.x, y) if window == 1 else np.unique(np.linspace(0, len(y) - 1, COLUMNS).astype(int))
+            drawn = thinned(one.x, y) if window == 1 else np.linspace(0, len(y) - 1, TOLD + 1).astype(int)
             if spread:
                 panel.band(one.x[drawn], low[drawn], high[drawn], one.style)
             elif window > 1:
+                raw = thinned(one.x, one.y)
                 panel.line(one.x[raw], one.y[raw], Style(one.style.hue, "", ""), css="thin")
             panel.line(one.x[drawn], y[drawn], one.style)
     return panel.render(title)
@@ -158,8 +160,10 @@ def law(plot: LawPlot, style: Style, title: str) -> str:
         with panel.series(line_style, [], []):
             panel.line(x[inside], y[inside], line_style)
     with panel.series(style, plot.entropy, plot.accuracy):
-        for h, r, early in zip(plot.entropy, plot.accuracy, plot.early, strict=True):
-            panel.dot(h, r, style, hollow=bool(early), radius=2.8)
+        early = np.asarray(plot.early, dtype=bool)
+        panel.dots(plot.entropy[~early], plot.accuracy[~early], style)
+        for h, r in zip(plot.entropy[early], plot.accuracy[early], strict=True):
+            panel.dot(h, r, style, hollow=True, radius=2.8)
     if isfinite(plot.ceiling):
         with panel.series(Style(0, "", "predicted ceiling"), [0.0], [plot.ceiling]):
             panel.dot(0.0, plot.ceiling, Style(0, "", ""), radius=4)

@@ -5,7 +5,7 @@ file carries the style sheet of `standalone`. Output is a pure function of the d
 
 What a pointer asks a plot stands in it: `data-range` and `data-box` map values to the drawing, and each `<g
 data-series>` lists its points (`data-x`, `data-y`, an interval `data-low` and `data-high`, and what else names them,
-`data-t`).
+`data-t`). Where the x are those of the series before, "same" stands for them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +17,7 @@ from math import ceil, floor, isfinite, log10
 WIDTH, HEIGHT = 380.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 12.0, 12.0, 40.0
 HUES = 9
+SAME = "same"  # in place of the x of a series: those of the series before
 
 LIGHT = ("#6b7280", "#c2570c", "#1d5fbf", "#7c3fbf", "#12805c", "#b02a6b", "#8a6d00", "#0e7490", "#4d5b2a")
 DARK = ("#9aa3af", "#f29a5b", "#7fb2ff", "#c3a0f5", "#5fd0a3", "#f08abb", "#dfc15a", "#63cfe3", "#b5c48a")
@@ -70,6 +71,7 @@ class Panel:
     y_ticks: dict[float, str] | None = None
     hover: str = "x"  # what a pointer finds: the points at the nearest x, the nearest point (xy), the nearest row (row)
     t_name: str = ""  # of the values in data-t
+    last_x: str = ""  # of the series before
 
     def px(self, value: float) -> float:
         return self.left + (value - self.x[0]) / (self.x[1] - self.x[0]) * (WIDTH - self.left - RIGHT)
@@ -81,8 +83,10 @@ class Panel:
     def series(self, style: Style, x, y, low=None, high=None, t=None) -> Iterator[None]:
         """Marks drawn within belong to one series; its points x, y (with an interval, and a name t) answer a hover."""
         points = {"x": x, "y": y, "low": low, "high": high, "t": t}
-        lists = " ".join(f'data-{name}="{_listed(v)}"' for name, v in points.items() if v is not None)
-        self.marks.append(f'<g class="series h{style.hue}" data-series="{escape(style.label)}" {lists}>')
+        lists = {name: _listed(values) for name, values in points.items() if values is not None}
+        lists["x"], self.last_x = SAME if lists["x"] == self.last_x else lists["x"], lists["x"]
+        data = " ".join(f'data-{name}="{values}"' for name, values in lists.items())
+        self.marks.append(f'<g class="series h{style.hue}" data-series="{escape(style.label)}" {data}>')
         yield
         self.marks.append("</g>")
 
@@ -94,16 +98,21 @@ class Panel:
 
     def line(self, xs, ys, style: Style, css: str = "line") -> None:
         """A line through the finite points; `css` thin draws it faintly."""
-        points = [(x, y) for x, y in zip(xs, ys, strict=True) if isfinite(x) and isfinite(y)]
-        path = " ".join(f"{self.px(x):.1f},{self.py(y):.1f}" for x, y in points)
         dash = f' stroke-dasharray="{style.dash}"' if style.dash else ""
-        self.marks.append(f'<polyline class="{css} h{style.hue}" points="{path}"{dash}/>')
+        self.marks.append(f'<path class="{css} h{style.hue}" d="{self._path(xs, ys)}"{dash}/>')
 
     def band(self, xs, lows, highs, style: Style) -> None:
         """The area between two curves."""
-        upper = [f"{self.px(x):.1f},{self.py(y):.1f}" for x, y in zip(xs, highs, strict=True)]
-        lower = [f"{self.px(x):.1f},{self.py(y):.1f}" for x, y in zip(xs, lows, strict=True)]
-        self.marks.append(f'<polygon class="band h{style.hue}" points="{" ".join(upper + lower[::-1])}"/>')
+        path = self._path([*xs, *reversed(xs)], [*highs, *reversed(lows)])
+        self.marks.append(f'<path class="band h{style.hue}" d="{path and path + "z"}"/>')
+
+    def _path(self, xs, ys) -> str:
+        """Lines through the finite points: the first place, then steps, in tenths of a unit."""
+        points = [(x, y) for x, y in zip(xs, ys, strict=True) if isfinite(x) and isfinite(y)]
+        places = [(round(10 * self.px(x)), round(10 * self.py(y))) for x, y in points]
+        steps = [(x - a, y - b) for (a, b), (x, y) in zip(places, places[1:], strict=False)]
+        parts = [f"{x / 10:g} {y / 10:g}" for x, y in [*places[:1], *steps]]
+        return f"M{parts[0]}l{' '.join(parts[1:])}" if len(parts) > 1 else ""
 
     def dot(self, x: float, y: float, style: Style, hollow: bool = False, radius: float = 3.2) -> None:
         if not (isfinite(x) and isfinite(y)):
@@ -111,6 +120,12 @@ class Panel:
         css = "ring" if hollow else "dot"
         place = f'cx="{self.px(x):.1f}" cy="{self.py(y):.1f}" r="{radius}"'
         self.marks.append(f'<circle class="{css} h{style.hue}" {place}/>')
+
+    def dots(self, xs, ys, style: Style) -> None:
+        """Many filled dots as one mark: strokes of no length with round ends."""
+        places = [(x, y) for x, y in zip(xs, ys, strict=True) if isfinite(x) and isfinite(y)]
+        path = "".join(f"M{self.px(x):.1f} {self.py(y):.1f}h0" for x, y in places)
+        self.marks.append(f'<path class="dots h{style.hue}" d="{path}"/>')
 
     def whisker(self, low: float, high: float, y: float, style: Style) -> None:
         """A horizontal interval."""
@@ -127,7 +142,7 @@ class Panel:
         """The SVG element, without a style sheet: the page brings it."""
         head = f'<svg class="plot" viewBox="0 0 {WIDTH:.0f} {self.height:.0f}" role="img" aria-label="{escape(title)}"'
         box = (self.left, WIDTH - RIGHT, TOP, self.height - BOTTOM)
-        head += f' data-hover="{self.hover}" data-range="{_listed((*self.x, *self.y))}" data-box="{_listed(box)}"'
+        head += f' data-hover="{self.hover}" data-range="{_exact((*self.x, *self.y))}" data-box="{_exact(box)}"'
         names = "".join(
             f' data-{axis}-name="{escape(name)}"'
             for axis, name in (("x", self.x_label), ("y", self.y_label), ("t", self.t_name))
@@ -153,13 +168,17 @@ class Panel:
         return parts
 
 
+def _exact(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.10g}" for value in values)
+
+
 def _ticks(span: tuple[float, float]) -> dict[float, str]:
     return {value: number(value) for value in nice_ticks(*span)}
 
 
 def _listed(values: Sequence[float]) -> str:
-    """Numbers with a blank between: whole ones exactly, others to five digits, nan where there is none."""
-    return " ".join(f"{value:.0f}" if float(value).is_integer() else f"{value:.5g}" for value in values)
+    """Numbers with a blank between: whole ones exactly, others to four digits, nan where there is none."""
+    return " ".join(f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}" for value in values)
 
 
 def _segment(css: str, x1: float, x2: float, y1: float, y2: float) -> str:
@@ -186,7 +205,7 @@ def plot_css() -> str:
         ".rule{stroke:var(--muted);stroke-width:1;stroke-dasharray:3 3}"
         ".line{stroke:var(--hue);stroke-width:2;fill:none;stroke-linejoin:round}"
         ".thin{stroke:var(--hue);stroke-width:1;fill:none;opacity:.3}.band{fill:var(--hue);opacity:.14}"
-        ".path{stroke-width:1.2}.region{fill:var(--h4);opacity:.16}.dot{fill:var(--hue)}.ring{fill:var(--paper);stroke:var(--hue);stroke-width:1.4}"
+        ".dots{stroke:var(--hue);stroke-width:5.6;stroke-linecap:round;fill:none}.path{stroke-width:1.2}.region{fill:var(--h4);opacity:.16}.dot{fill:var(--hue)}.ring{fill:var(--paper);stroke:var(--hue);stroke-width:1.4}"
         + hues
     )
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.unit.analysis.synthetic import World, run_all
+from workflow_scripts.analysis.report.explorer import ROWS
 from workflow_scripts.analysis.report.sampling import STRATA
 
 CLAIMS = yaml.safe_load((Path(__file__).parents[3] / "config" / "claims.yaml").read_text())["claims"]
@@ -115,7 +116,7 @@ def test_the_sample_keeps_every_kind_of_answer_in(three):
     world, report = three
     text = (report.out / "index.html").read_text()
     data = json.loads(re.search(r'id="answers_data">(.*?)</script>', text, re.DOTALL)[1])
-    assert len(data["rows"]) <= 1200 and len({row[1] for row in data["rows"]}) == len(data["arms"])
+    assert len(data["rows"]) <= ROWS and len({row[1] for row in data["rows"]}) == len(data["arms"])
     wrong = [row for row in data["rows"] if row[3] == list(STRATA).index("judge_fooled")]
     assert wrong and all(truth is False and judge is True for *_, truth, _, _, judge, _, _, _, _ in wrong)
     files = [

@@ -8,6 +8,7 @@ from math import isfinite
 from workflow_scripts.analysis.svg import Style
 
 DASH = "–"
+ROWS_SHOWN = 150  # of a table on the page; its file holds all
 Estimate3 = tuple[float, float, float]
 
 
@@ -24,7 +25,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A captioned table; `name` is its file under tables/, `source` the artifacts that it was made from."""
+    """A captioned table; `name` is its file under tables/, `source` the artifacts that it was made from.
+
+    Unless it is `whole`, the page shows its first `ROWS_SHOWN` rows.
+    """
 
     name: str
     title: str
@@ -34,7 +38,12 @@ class Table:
     source: list[str] = field(default_factory=list)
     folded: bool = False
     stacked: bool = False  # on a phone every row becomes a card
+    whole: bool = False
     kind: str = "table"
+
+    @property
+    def shown(self) -> list[list]:
+        return self.rows if self.whole else self.rows[:ROWS_SHOWN]
 
 
 @dataclass(frozen=True)

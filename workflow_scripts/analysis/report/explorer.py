@@ -7,9 +7,9 @@ from workflow_scripts.analysis.report.blocks import Explorer, visible
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.report.sampling import GRADES_SHOWN, STRATA
 
-ROWS = 1200  # answers on the page, all policies together
+ROWS = 1000  # answers on the page, all policies together
 CHARACTERS = 1500  # of a text; a longer one loses its middle
-TOTAL_CHARACTERS = 900_000  # of all texts; then no further answers are taken
+TOTAL_CHARACTERS = 500_000  # of all texts; then no further answers are taken
 
 
 def explorer(data: ReportData) -> Explorer:

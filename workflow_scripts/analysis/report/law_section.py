@@ -88,7 +88,7 @@ def figure(data: ReportData) -> Figure | None:
 def _plot(data: ReportData, arm: Arm, points: list[dict]) -> LawPlot:
     entropy, accuracy = (np.array([p[name] for p in points]) for name in ("entropy", "accuracy"))
     fits = {row["form"]: row for row in rows_of(data, "law", arm)}
-    grid = np.linspace(_SMALLEST, float(entropy.max()) * 1.05, 120)
+    grid = np.linspace(_SMALLEST, float(entropy.max()) * 1.05, 60)
     lines = []
     for form in _DRAWN:
         row = fits.get(form)

@@ -85,7 +85,7 @@ def run_section(data: ReportData) -> Section:
     """Cost, the index of artifacts and the settings."""
     intro = "What the run cost, and from which artifact every number was made."
     blocks = [by_stage(data), by_study(data), artifact_table(data), settings(data)]
-    return Section("run", "Run time, origins, settings", intro, [block for block in blocks if block])
+    return Section("run", "Cost and origins", intro, [block for block in blocks if block])
 
 
 def artifact_table(data: ReportData) -> Table:
@@ -95,14 +95,14 @@ def artifact_table(data: ReportData) -> Table:
         name, key = split_name(folder)
         record = data.provenance.get(role, {})
         commit = ((record.get("git") or {}).get("commit") or "")[:10]
-        cells.append([role, record.get("stage", ""), name, key or record.get("key", ""), data.origin(role), commit])
-    columns = [Column("role"), Column("stage"), Column("name"), Column("key", "code"), Column("path", "code")]
+        cells.append([record.get("stage", ""), name, key or record.get("key", ""), data.origin(role), commit])
+    columns = [Column("stage"), Column("name"), Column("key", "code"), Column("path", "code")]
     columns += [Column("commit", "code")]
     caption = (
         "The path of an artifact is its identity: equal config, code and inputs give an equal key. The name of each "
         "table file under tables/ stands at its foot, with the artifacts that it was made from."
     )
-    return Table("index", "Where each number came from", caption, columns, cells, [], folded=True)
+    return Table("index", "Where each number came from", caption, columns, cells, [], folded=True, whole=True)
 
 
 def settings(data: ReportData) -> Text | None:

@@ -23,9 +23,11 @@
     const across = (x) => left + ((x - x0) / (x1 - x0)) * (right - left);
     const up = (y) => bottom - ((y - y0) / (y1 - y0)) * (bottom - top);
     const points = [];
+    let before = [];
     for (const group of svg.querySelectorAll("g[data-series]")) {
       const lists = {};
-      for (const name of ["x", "y", "low", "high", "t"]) lists[name] = numbers(group.dataset[name]) || [];
+      for (const name of ["y", "low", "high", "t"]) lists[name] = numbers(group.dataset[name]) || [];
+      before = lists.x = group.dataset.x === "same" ? before : numbers(group.dataset.x) || [];
       lists.x.forEach((x, n) => {
         const y = lists.y[n];
         if (!finite(x) || !finite(y)) return;
