@@ -59,6 +59,11 @@ def test_a_new_grader_samples_nothing_and_asks_nobody_else(project):
     assert all(set(parts(path).values()) == {"kept"} for path in evaluations(project, "grades").values())
     project.set("benchmarks.world.graders", ["truth", "rule", "teacher", "contains"])
     assert ends(project, "grades") == {"grade_answers": {"restored"}}
+    project.set("judge", "judge")
+    project.set("benchmarks.world.graders", ["truth", "rule", "teacher", "contains", "judge"])
+    assert ends(project, "grades") == {"grade_answers": {"computed"}}
+    for artifact in evaluations(project, "grades").values():
+        assert {name for name, end in parts(artifact).items() if end == "computed"} == {"world.judge"}
 
 
 def test_another_teacher_samples_nothing_and_only_the_teacher_grades_again(project):

@@ -111,7 +111,7 @@ def grader_error_rows(results: Results) -> list[Row]:
         for benchmark in results.benchmarks():
             for subject in [ALL, *subjects_of(results, benchmark)]:
                 chosen = None if subject == ALL else {subject}
-                for grader in ("rule", "contains", "teacher"):
+                for grader in ("rule", "contains", "teacher", "judge"):
                     runs = [one.against_truth(benchmark, grader, chosen) for one in graded]
                     if any(right or wrong for right, wrong in runs):
                         names = {"arm": setting, "benchmark": benchmark, "subject": subject, "grader": grader}

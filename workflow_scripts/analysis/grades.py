@@ -6,8 +6,8 @@ import pyarrow as pa
 
 from workflow_scripts.evaluation.estimators import avg_at_k, pass_at_k
 
-GRADERS = ("truth", "rule", "contains", "teacher")
-DECIDING = ("truth", "teacher", "rule", "contains")  # the first of them that graded a benchmark decides
+GRADERS = ("truth", "rule", "contains", "teacher", "judge")
+DECIDING = ("truth", "teacher", "rule", "contains", "judge")  # the first of them that graded a benchmark decides
 ALL = "all"
 
 

@@ -50,7 +50,8 @@ REGISTRIES = {
     ),
     "audit_judge": (("engines", *_JUDGE_ENGINES),),
     "grade_answers": (
-        ("judging.engine", *_JUDGE_ENGINES),
+        ("teacher.judging.engine", *_JUDGE_ENGINES),
+        ("judge.judging.engine", *_JUDGE_ENGINES),
         ("graders", "evaluation/graders/__init__.py", "GRADERS"),
     ),
     "explore_policy": _TRAINER,

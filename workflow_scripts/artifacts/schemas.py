@@ -240,6 +240,8 @@ GRADES = table_schema(
     contains=([BOOL], "accepted by the containment rule of 2503.23829"),
     teacher=([BOOL], "accepted by the teacher: the majority of its votes, ties are right"),
     teacher_p_yes=([F32], "teacher's P(YES)"),
+    judge=([BOOL], "accepted by the distilled judge: its likelier verdict"),
+    judge_p_yes=([F32], "distilled judge's P(YES)"),
 )
 _ANSWER = ("question_id", "sample")
 VERDICTS = {  # what one grader says of the answers to one benchmark: a part of GRADES
@@ -247,6 +249,7 @@ VERDICTS = {  # what one grader says of the answers to one benchmark: a part of 
     "rule": _part_of(GRADES, *_ANSWER, "rule", "rule_verdict"),
     "contains": _part_of(GRADES, *_ANSWER, "contains"),
     "teacher": _part_of(GRADES, *_ANSWER, "teacher", "teacher_p_yes"),
+    "judge": _part_of(GRADES, *_ANSWER, "judge", "judge_p_yes"),
 }
 
 # --------------------------------------------------------------------------------------------- analysis
@@ -306,7 +309,7 @@ _SETTING = {
 _GRADED = {
     "benchmark": (STR, "name of the benchmark, or of an average over benchmarks"),
     "subject": (STR, "subject, or all"),
-    "grader": (STR, "who graded: truth, rule, contains, teacher"),
+    "grader": (STR, "who graded: truth, rule, contains, teacher, judge"),
 }
 LAW_PREDICTION = table_schema(
     **_LAW_ARM,

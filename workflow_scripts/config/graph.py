@@ -321,8 +321,11 @@ class Graph:
             slice_["benchmarks"][benchmark] = own | votes
         inputs = {"answers": answers}
         if "teacher" in graders:
-            slice_ |= self._judging(self.config.teacher)
+            slice_["teacher"] = self._judging(self.config.teacher)
             inputs["teacher"] = self.model(self.config.teacher, seed)
+        if "judge" in graders:
+            slice_["judge"] = self._judging(self.config.judges[self.config.judge].base)
+            inputs["judge"] = self.judge(self.config.judge, seed)
         name, data = answers.name.replace("answers.", "grades.", 1), self._benchmark_data(asked, seed)
         return self._artifact("grade_answers", name, slice_, **inputs, **data)
 

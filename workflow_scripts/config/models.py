@@ -276,7 +276,7 @@ class Benchmark(Strict):
     samples: PositiveInt
     temperature: NonNegative = 1.0
     max_tokens: PositiveInt
-    graders: list[Literal["truth", "rule", "contains", "teacher"]] = Field(min_length=1)
+    graders: list[Literal["truth", "rule", "contains", "teacher", "judge"]] = Field(min_length=1)
     votes: PositiveInt = Field(1, description="m, verdicts of the teacher whose majority counts; ties are right")
     vote_temperature: NonNegative = Field(
         0, description="at which the votes are drawn; 0: the one vote is the likelier verdict"
@@ -351,6 +351,9 @@ class Config(Strict):
     validation: Validation
     benchmarks: dict[Name, Benchmark]
     teacher: Name = Field(description="model that grades the benchmarks and labels the rollouts")
+    judge: Name | None = Field(
+        None, description="distilled judge that grades the benchmarks which name the grader judge"
+    )
     control_subjects: list[str] = Field(
         default_factory=list, description="subjects where rules are expected to suffice"
     )

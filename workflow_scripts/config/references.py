@@ -28,6 +28,7 @@ def check_references(config: "Config") -> None:
     """Raises ValueError `path: 'name' is not one of ...` for the first reference that leads nowhere."""
     splits = [f"{name}.{split}" for name, dataset in config.datasets.items() for split in dataset.splits]
     _expect("teacher", [config.teacher], config.models)
+    _expect("judge", [config.judge] if config.judge else [], config.judges)
     _expect("validation.data", [config.validation.data], splits)
     dataset, split = config.validation.data.split(".")
     if (rows := config.datasets[dataset].splits[split].rows) and config.validation.questions > rows:
@@ -64,6 +65,8 @@ def check_references(config: "Config") -> None:
             _expect(f"judges.{name}.audit.second_rater.model", [judge.audit.second_rater.model], config.models)
     for name, benchmark in config.benchmarks.items():
         _expect(f"benchmarks.{name}.data", [benchmark.data], splits)
+        if "judge" in benchmark.graders and config.judge is None:
+            raise ValueError(f"benchmarks.{name}.graders: judge grades, but no `judge:` says which")
     for name, study in config.studies.items():
         for part, allowed in (
             ("policies", config.models),

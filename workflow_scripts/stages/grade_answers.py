@@ -6,14 +6,15 @@ leaves what the others said, and an edit of one grader's code too.
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 
 KEYS = ("benchmark", "question_id", "subject", "level", "sample")
-SETTINGS = {"truth": (), "teacher": ("votes", "vote_temperature")}  # of a benchmark, that a grader reads
+MODELS = ("teacher", "judge")
+SETTINGS = {"truth": (), "teacher": ("votes", "vote_temperature"), "judge": ()}  # of a benchmark, that a grader reads
 BY_RULE = ("grading",)
 
 
@@ -22,22 +23,22 @@ def build(stage: Stage) -> None:
 
     total = 0
     with ExitStack() as opened:
-        teacher = cache(lambda: opened.enter_context(_load_teacher(stage)))
+        model = cache(lambda role: opened.enter_context(_load(stage, role)))
         for benchmark, settings in sorted(stage.config["benchmarks"].items()):
-            grades = _grade_benchmark(stage, benchmark, settings, teacher)
+            grades = _grade_benchmark(stage, benchmark, settings, model)
             stage.write(f"{benchmark}.parquet", grades, GRADES)
             total += len(grades["sample"])
             stage.log(f"{benchmark}: graded {len(grades['sample'])} answers")
     stage.account(answers=total, grades=total)
 
 
-def _load_teacher(stage: Stage) -> Any:
+def _load(stage: Stage, role: str) -> Any:
     from workflow_scripts.evaluation.graders import GRADERS
 
-    return import_module(GRADERS["teacher"]).load(stage)
+    return import_module(GRADERS[role]).load(stage)
 
 
-def _grade_benchmark(stage: Stage, benchmark: str, settings: dict, teacher: Callable) -> dict[str, list]:
+def _grade_benchmark(stage: Stage, benchmark: str, settings: dict, model: Callable) -> dict[str, list]:
     """Columns of GRADES."""
     from workflow_scripts.artifacts.schemas import ANSWERS, GRADES, VERDICTS
     from workflow_scripts.artifacts.tables import read_table
@@ -50,7 +51,7 @@ def _grade_benchmark(stage: Stage, benchmark: str, settings: dict, teacher: Call
             f"{benchmark}.{grader}",
             _settings(stage.config, settings, grader),
             _reads(benchmark, settings, grader),
-            lambda: _grade(stage, benchmark, settings, grader, answers.to_pylist(), teacher),  # noqa: B023
+            lambda: _grade(stage, benchmark, settings, grader, answers.to_pylist(), model),  # noqa: B023
             VERDICTS[grader],
         )
         verdicts = read_table(part, VERDICTS[grader]).to_pydict()
@@ -64,17 +65,17 @@ def _settings(config: dict, settings: dict, grader: str) -> dict:
     """What decides a grader's verdicts beside the bytes that it reads."""
     own = {"graders": [grader], "split": settings["split"]}
     own |= {name: settings[name] for name in SETTINGS.get(grader, BY_RULE)}
-    return own | ({name: config[name] for name in ("seed", "template", "judging")} if grader == "teacher" else {})
+    return own | ({"seed": config["seed"], grader: config[grader]} if grader in MODELS else {})
 
 
 def _reads(benchmark: str, settings: dict, grader: str) -> list[tuple[str, str]]:
     role, split = f"data:{benchmark}", settings["split"]
-    more = {"truth": [(role, f"{split}.truth.parquet")], "teacher": [("teacher", "model")]}
+    more = {"truth": [(role, f"{split}.truth.parquet")], **{name: [(name, "model")] for name in MODELS}}
     return [("answers", f"{benchmark}.parquet"), (role, f"{split}.parquet"), *more.get(grader, [])]
 
 
 def _grade(
-    stage: Stage, benchmark: str, settings: dict, grader: str, answers: list[dict], teacher: Callable
+    stage: Stage, benchmark: str, settings: dict, grader: str, answers: list[dict], model: Callable
 ) -> dict[str, list]:
     """Columns of VERDICTS of one grader."""
     from workflow_scripts.artifacts.schemas import QUESTIONS, TRUTH
@@ -89,7 +90,8 @@ def _grade(
         truths = stage.read(role, f"{split}.truth.parquet", TRUTH).to_pylist()
         known = {row["question_id"]: row["answer"] for row in truths}
         rows = [row | {"truth": known[row["question_id"]]} for row in rows]
-    verdicts = import_module(GRADERS[grader]).grade(rows, settings | {"seed": stage.config["seed"]}, teacher)
+    own = settings | {"seed": stage.config["seed"]}
+    verdicts = import_module(GRADERS[grader]).grade(rows, own, partial(model, grader))
     return {"question_id": [row["question_id"] for row in rows], "sample": [row["sample"] for row in rows], **verdicts}
 
 

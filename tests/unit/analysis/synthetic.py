@@ -160,7 +160,8 @@ def graded(asked: dict, chance: dict[str, float], rng: np.random.Generator) -> t
             for name, value in zip(ANSWERS.names, (*head, HOSTILE, "=1+1", 12, False, False), strict=True):
                 answers[name].append(value)
             verdict = "equal" if rule else "different"
-            row = (*head, right, rule, verdict, rule or (not right and sample == 3), teacher, 0.9 if teacher else 0.1)
+            row = (*head, right, rule, verdict, rule or (not right and sample == 3))
+            row += (teacher, 0.9 if teacher else 0.1) * 2  # the judge says what the teacher says
             for name, value in zip(GRADES.names, row, strict=True):
                 grades[name].append(value)
     return answers, grades

@@ -118,7 +118,7 @@ def test_the_sample_keeps_every_kind_of_answer_in(three):
     data = json.loads(re.search(r'id="answers_data">(.*?)</script>', text, re.DOTALL)[1])
     assert len(data["rows"]) <= ROWS and len({row[1] for row in data["rows"]}) == len(data["arms"])
     wrong = [row for row in data["rows"] if row[3] == list(STRATA).index("judge_fooled")]
-    assert wrong and all(truth is False and judge is True for *_, truth, _, _, judge, _, _, _, _ in wrong)
+    assert wrong and all(truth is False and judge is True for *_, truth, _, _, _, judge, _, _, _, _, _ in wrong)
     files = [
         file for r, path in world.inputs.items() if r.startswith("answers:") for file in path.parent.glob("*.parquet")
     ]

@@ -11,6 +11,7 @@ from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, fingerprin
 from workflow_scripts.artifacts.keys import key
 from workflow_scripts.artifacts.parts import used_parts
 from workflow_scripts.artifacts.schemas import QUESTIONS
+from workflow_scripts.evaluation.graders import GRADERS
 
 LOCK = ROOT / "envs" / "cpu.txt"
 STAGE = "label_rollouts"  # any stage without named modules: its code enters the spec, its build is ours
@@ -136,13 +137,15 @@ def test_a_failed_part_leaves_nothing(bench):
 
 def test_an_edit_of_one_grader_leaves_the_code_of_the_others():
     judging = {"template": "judge_nano", "judging": {"engine": "inprocess"}}
+    models = {"teacher": {"teacher": judging}, "judge": {"judge": judging}}
     codes = {
-        name: fingerprint_parts("grade_answers", {"graders": [name], **(judging if name == "teacher" else {})}, LOCK)
-        for name in ("truth", "rule", "contains", "teacher")
+        name: fingerprint_parts("grade_answers", {"graders": [name], **models.get(name, {})}, LOCK) for name in GRADERS
     }
     own = {
         "workflow_scripts.rewards.rule": {"rule", "contains"},
-        "workflow_scripts.rewards.judge": {"teacher"},
+        "workflow_scripts.rewards.judge": {"teacher", "judge"},
+        "workflow_scripts.evaluation.graders.teacher": {"teacher"},
+        "workflow_scripts.rewards.judge_engines.inprocess": {"teacher", "judge"},
         "workflow_scripts.data.nano_world.equivalence": {"truth"},
     }
     for module, graders in own.items():

@@ -50,6 +50,8 @@ def test_the_teacher_is_asked_about_the_last_line_once_for_all_answers():
     graded = grade("teacher", rows("p=0.9", "p=0.5", "p=0.4", ""), lambda: judge)
     assert graded["teacher"] == [True, True, False, False]  # a tie is right, an empty line is not asked about
     np.testing.assert_allclose(graded["teacher_p_yes"], [0.9, 0.5, 0.4, 0])
+    distilled = grade("judge", rows("p=0.9", "p=0.5", "p=0.4", ""), Opinion)
+    assert distilled["judge"] == graded["teacher"] and distilled["judge_p_yes"] == graded["teacher_p_yes"]
     assert judge.asked == [("p", f"p={p}", "21") for p in (0.9, 0.5, 0.4)]
 
 

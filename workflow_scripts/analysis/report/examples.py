@@ -63,7 +63,8 @@ def _few(rows: list[tuple[str, dict]]) -> list[tuple[str, dict]]:
 def _example(data: ReportData, role: str, row: dict) -> Example:
     question = data.questions.get(row["data"], {}).get(row["question_id"], {})
     verdicts = [(name, row[name]) for name in ("truth", "rule", "contains")]
-    verdicts += [("judge", row["teacher"]), ("P(YES)", row["teacher_p_yes"])]
+    for name in ("teacher", "judge"):
+        verdicts += [(name, row[name]), (f"{name}'s P(YES)", row[f"{name}_p_yes"])] if row[name] is not None else []
     texts = (question.get("prompt", row["question_id"]), question.get("reference", ""), row["response"])
     arm = next(arm for arm in data.arms + data.baselines if arm.role == role)
     origin = data.origin(f"answers:{role}")

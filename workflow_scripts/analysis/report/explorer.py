@@ -5,7 +5,7 @@ from itertools import islice
 
 from workflow_scripts.analysis.report.blocks import Explorer, visible
 from workflow_scripts.analysis.report.data import ReportData
-from workflow_scripts.analysis.report.sampling import GRADES_SHOWN, STRATA
+from workflow_scripts.analysis.report.sampling import STRATA, VERDICTS_SHOWN
 
 ROWS = 1000  # answers on the page, all policies together
 CHARACTERS = 1500  # of a text; a longer one loses its middle
@@ -32,10 +32,10 @@ def explorer(data: ReportData) -> Explorer:
             characters += sum(map(len, texts))
         response = shortened(row["response"])
         characters += len(response)
-        p_yes = None if row["teacher_p_yes"] is None else round(row["teacher_p_yes"], 3)
-        verdicts = [row[grader] for grader in GRADES_SHOWN[:-1]]
+        chances = [row[name] and round(row[name], 3) for name in ("teacher_p_yes", "judge_p_yes")]
+        verdicts = [row[grader] for grader in VERDICTS_SHOWN]
         place = [questions[key], embedded["arms"].index(name), row["sample"], list(STRATA).index(row["stratum"])]
-        embedded["rows"].append([*place, *verdicts, p_yes, row["truncated"], row["length"], response])
+        embedded["rows"].append([*place, *verdicts, *chances, row["truncated"], row["length"], response])
     embedded["strata"] = list(STRATA.values())
     counts = _counts(data, embedded["rows"])
     return Explorer("Explorer", _caption(data, len(embedded["rows"])), embedded, counts, _sources(data))

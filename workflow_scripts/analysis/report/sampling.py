@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-GRADES_SHOWN = ("truth", "rule", "contains", "teacher", "teacher_p_yes")
+VERDICTS_SHOWN = ("truth", "rule", "contains", "teacher", "judge")
+GRADES_SHOWN = (*VERDICTS_SHOWN, "teacher_p_yes", "judge_p_yes")
 KEYS = ("benchmark", "question_id", "sample")
 
 # name -> what the reader sees; an answer belongs to the first that fits
@@ -51,14 +52,19 @@ def draw(policy: str, answers: pa.Table, grades: pa.Table, rows: int) -> Sampled
 
 
 def stratum_of(table: pa.Table) -> np.ndarray:
-    """Index into STRATA of every row (N,) int; what a grader left ungraded is neither accepted nor rejected."""
-    yes = {name: _equals(table, name, True) for name in ("truth", "rule", "contains", "teacher")}
+    """Index into STRATA of every row (N,) int; what a grader left ungraded is neither accepted nor rejected.
+
+    The judge is the distilled one, or the teacher where it did not grade.
+    """
+    yes = {name: _equals(table, name, True) for name in VERDICTS_SHOWN}
     no = {name: _equals(table, name, False) for name in yes}
-    accepted = np.where(yes["truth"] | no["truth"], yes["truth"], yes["rule"] | yes["teacher"])
+    distilled = yes["judge"] | no["judge"]
+    judge_yes, judge_no = (np.where(distilled, side["judge"], side["teacher"]) for side in (yes, no))
+    accepted = np.where(yes["truth"] | no["truth"], yes["truth"], yes["rule"] | judge_yes)
     tests = (
-        no["rule"] & yes["teacher"] & ~no["truth"],
-        yes["teacher"] & no["truth"],
-        yes["rule"] & no["teacher"] & ~no["truth"],
+        no["rule"] & judge_yes & ~no["truth"],
+        judge_yes & no["truth"],
+        yes["rule"] & judge_no & ~no["truth"],
         yes["contains"] & no["truth"],
         table["truncated"].to_numpy(),
         accepted,

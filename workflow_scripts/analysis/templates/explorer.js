@@ -1,7 +1,7 @@
 // The explorer searches, filters and pages the sample of answers that is embedded as JSON; all of it is shown as text.
 {
   const PAGE = 12;
-  const GRADERS = ["truth", "rule", "contains", "judge"];
+  const GRADERS = ["truth", "rule", "contains", "teacher", "judge"];
   const block = document.getElementById("explorer");
 
   const element = (tag, text, className) => {
@@ -16,10 +16,11 @@
     const data = JSON.parse(document.getElementById("answers_data").textContent);
     const answers = data.rows.map(([question, arm, sample, stratum, ...rest]) => {
       const [benchmark, subject, prompt, reference] = data.questions[question];
-      const [truth, rule, contains, judge, pYes, truncated, length, response] = rest;
+      const [truth, rule, contains, teacher, judge, teacherPYes, judgePYes, truncated, length, response] = rest;
       const text = `${prompt}\n${reference}\n${response}`.toLowerCase();
-      const verdicts = [truth, rule, contains, judge];
-      const shown = { prompt, reference, response, verdicts, pYes, length, sample };
+      const verdicts = [truth, rule, contains, teacher, judge];
+      const chances = [null, null, null, teacherPYes, judgePYes];
+      const shown = { prompt, reference, response, verdicts, chances, length, sample };
       return { ...shown, text, arm, stratum, benchmark, subject, truncated };
     });
     const form = block.querySelector("form");
@@ -44,9 +45,10 @@
       );
     };
 
-    const verdict = (name, value) => {
+    const verdict = (name, value, chance) => {
       const said = value === null ? "–" : value ? "yes" : "no";
-      return element("span", `${name} ${said}`, value === null ? "" : said);
+      const sure = chance === null ? "" : `, P(YES) ${chance.toFixed(3)}`;
+      return element("span", `${name} ${said}${sure}`, value === null ? "" : said);
     };
 
     const card = (answer) => {
@@ -55,8 +57,7 @@
       const reference = element("p", "reference ", "reference");
       reference.append(element("code", answer.reference));
       const verdicts = element("p", "", "verdicts");
-      verdicts.append(...answer.verdicts.map((value, n) => verdict(GRADERS[n], value)));
-      if (answer.pYes !== null) verdicts.append(element("span", `P(YES) ${answer.pYes.toFixed(3)}`));
+      verdicts.append(...answer.verdicts.map((value, n) => verdict(GRADERS[n], value, answer.chances[n])));
       verdicts.append(element("span", `${answer.length} tokens${answer.truncated ? ", cut off" : ""}`));
       const where = `${answer.benchmark} · ${answer.subject} · ${data.arms[answer.arm]} · sample ${answer.sample}`;
       const texts = [element("p", where, "subject"), element("p", answer.prompt, "question")];

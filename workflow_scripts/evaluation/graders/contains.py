@@ -5,7 +5,7 @@ from typing import Any
 from workflow_scripts.rewards.rule import Verdict, grade_batch
 
 
-def grade(answers: list[dict], settings: dict, teacher: Any) -> dict[str, list]:
+def grade(answers: list[dict], settings: dict, model: Any) -> dict[str, list]:
     """See `workflow_scripts.evaluation.graders`."""
     responses, references = ([row[name] for row in answers] for name in ("response", "reference"))
     verdicts = grade_batch(responses, references, kind=settings["grading"], rule="contains")

@@ -8,7 +8,7 @@ from workflow_scripts.rewards.rule import Verdict, grade_batch
 from workflow_scripts.rewards.verdict import failure_warning
 
 
-def grade(answers: list[dict], settings: dict, teacher: Any) -> dict[str, list]:
+def grade(answers: list[dict], settings: dict, model: Any) -> dict[str, list]:
     """See `workflow_scripts.evaluation.graders`. Raises StageError where the check failed too often."""
     responses, references = ([row[name] for row in answers] for name in ("response", "reference"))
     verdicts = grade_batch(responses, references, kind=settings["grading"], rule="verify")

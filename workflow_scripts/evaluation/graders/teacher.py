@@ -14,13 +14,13 @@ from workflow_scripts.rewards.votes import majority, sample_votes
 
 def load(stage: Any) -> Judge:
     """The model of the stage's `teacher` input, to be closed."""
-    return load_judge(stage, "teacher", stage.config)
+    return load_judge(stage, "teacher", stage.config["teacher"])
 
 
-def grade(answers: list[dict], settings: dict, teacher: Callable[[], Judge]) -> dict[str, list]:
+def grade(answers: list[dict], settings: dict, model: Callable[[], Judge]) -> dict[str, list]:
     """See `workflow_scripts.evaluation.graders`."""
     columns = [[row[name] for row in answers] for name in ("prompt", "answer", "reference")]
-    scores = judge_answers(teacher(), *columns)
+    scores = judge_answers(model(), *columns)
     verdicts = _voted(answers, scores, settings) if settings["vote_temperature"] else scores.verdicts.tolist()
     return {"teacher": verdicts, "teacher_p_yes": scores.p_yes.tolist()}
 

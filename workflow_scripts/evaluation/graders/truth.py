@@ -5,7 +5,7 @@ from typing import Any
 from workflow_scripts.data.nano_world import equivalent
 
 
-def grade(answers: list[dict], settings: dict, teacher: Any) -> dict[str, list]:
+def grade(answers: list[dict], settings: dict, model: Any) -> dict[str, list]:
     """See `workflow_scripts.evaluation.graders`."""
     pairs = [(row["answer"], row["truth"]) for row in answers]
     known = {pair: equivalent(*pair) for pair in dict.fromkeys(pairs)}
