@@ -12,7 +12,7 @@ from workflow_scripts.analysis.report.blocks import visible
 from workflow_scripts.analysis.report.explorer import shortened
 from workflow_scripts.analysis.report.sampling import STRATA
 
-KIND, TRUTH, RULE, JUDGE, CUT = 3, 4, 5, 7, 9  # places in a row of the embedded answers
+KIND, TRUTH, RULE, JUDGE, CUT = 3, 4, 5, 8, 11  # places in a row of the embedded answers
 
 
 def data_of(folder) -> dict:

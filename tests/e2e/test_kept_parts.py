@@ -58,7 +58,7 @@ def test_a_new_grader_samples_nothing_and_asks_nobody_else(project):
     assert ends(project, "grades") == {"grade_answers": {"computed"}}
     assert all(set(parts(path).values()) == {"kept"} for path in evaluations(project, "grades").values())
     project.set("benchmarks.world.graders", ["truth", "rule", "teacher", "contains"])
-    assert ends(project, "grades") == {"grade_answers": {"restored"}}
+    assert ends(project, "grades") == {}  # the artifact is still there
     project.set("judge", "judge")
     project.set("benchmarks.world.graders", ["truth", "rule", "teacher", "contains", "judge"])
     assert ends(project, "grades") == {"grade_answers": {"computed"}}
@@ -129,7 +129,6 @@ def test_a_killed_sampling_goes_on_at_the_first_unfinished_benchmark(project):
     assert project.run("answers").returncode == 0
     artifact = project.results / "evaluations" / job["identity"]
     assert parts(artifact) == {"first": "kept", "second": "computed", "world": "kept"}
-    assert provenance(artifact)["attempts"] == 2
     resumed = (artifact / "manifest.json").read_bytes()
     alone = project.root / "alone"
     arguments[3], arguments[5] = f"{alone}/{job['identity']}/manifest.json", f"{alone}/work"

@@ -72,8 +72,8 @@ def test_studies_come_in_the_order_of_the_config():
     for artifact in graph.of_study("reward_by_entropy"):
         assert found[artifact.stage, artifact.identity] == len(graph.config.studies)
     by_name = {name.rpartition("-")[0]: value for (_, name), value in found.items()}
-    assert by_name["base.s5"] == by_name["audit.judge.s5"] == len(graph.config.studies)
-    assert by_name["base_w32.s5"] == by_name["base_w32.questions_train.grpo.truth.none.s5"] == 1
+    assert by_name["base.s6"] == by_name["audit.judge.s6"] == len(graph.config.studies)
+    assert by_name["base_w32.s6"] == by_name["base_w32.questions_train.grpo.truth.none.s6"] == 1
 
 
 def test_a_config_may_extend_one_that_extends_another_but_not_in_a_circle(tmp_path, monkeypatch):
