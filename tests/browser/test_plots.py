@@ -18,6 +18,7 @@ def place(plot, x: float, series: str) -> tuple[float, float]:
     """Where on the screen the plot draws a series at x: from the points of its line, not from the script."""
     return plot.evaluate(
         """(svg, [x, name]) => {
+          svg.scrollIntoView({ block: "center" });  // not below the navigation that stays on top
           const [x0, x1] = svg.dataset.range.split(" ").map(Number);
           const [left, right] = svg.dataset.box.split(" ").map(Number);
           const at = left + ((x - x0) / (x1 - x0)) * (right - left);
