@@ -17,8 +17,9 @@ def plot_of(page, study: str, panel: int = 0):
 def place(plot, x: float, series: str) -> tuple[float, float]:
     """Where on the screen the plot draws a series at x: from the points of its line, not from the script."""
     return plot.evaluate(
-        """(svg, [x, name]) => {
-          svg.scrollIntoView({ block: "center" });  // not below the navigation that stays on top
+        """async (svg, [x, name]) => {
+          svg.scrollIntoView({ block: "center" });  // and wait until the page has scrolled: that hides the tip
+          for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
           const [x0, x1] = svg.dataset.range.split(" ").map(Number);
           const [left, right] = svg.dataset.box.split(" ").map(Number);
           const at = left + ((x - x0) / (x1 - x0)) * (right - left);
