@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 
 
-from workflow_scripts.config.graph import FOLDERS, Graph, spec_text
+from workflow_scripts.config.artifact import FOLDERS, spec_text
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of

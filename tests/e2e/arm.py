@@ -16,7 +16,8 @@ STAGE = "workflow_scripts.stages.train_policy"
 DESCRIBE = """
 import json, sys, yaml
 from pathlib import Path
-from workflow_scripts.config.graph import Graph, spec_text
+from workflow_scripts.config.artifact import spec_text
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import load_config
 graph = Graph(load_config(yaml.safe_load(Path(sys.argv[1]).read_text())), Path.cwd())
 job = next(a for a in graph.of_stage(sys.argv[3]).values() if sys.argv[2] in a.name)

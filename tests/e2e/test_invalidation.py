@@ -16,7 +16,8 @@ LETTERS = {"computed": "C", "restored": "r", "error": "E"}
 JOBS = """
 import sys, yaml
 from pathlib import Path
-from workflow_scripts.config.graph import STABLE, Graph
+from workflow_scripts.config.artifact import STABLE
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import load_config
 graph = Graph(load_config(yaml.safe_load(Path(sys.argv[1]).read_text())), Path.cwd())
 for job in graph.artifacts:

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from tests.project import Project
-from workflow_scripts.config.graph import FOLDERS
+from workflow_scripts.config.artifact import FOLDERS
 
 IN_PLACE = "checksum differs from the manifest; make repair computes it again"
 RESTORED = "make repair restores it"

@@ -1,6 +1,7 @@
 """Studies are computed in the order in which the config names them, so that a run may be stopped early."""
 
-from workflow_scripts.config.graph import Artifact, Graph
+from workflow_scripts.config.artifact import Artifact
+from workflow_scripts.config.graph import Graph
 
 
 def priorities(graph: Graph) -> dict[tuple[str, str], int]:

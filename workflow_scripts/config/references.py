@@ -40,6 +40,13 @@ def check_references(config: "Config") -> None:
     for stage, place in config.placement.items():
         if place.nodes > 1 and stage not in RANKED:
             raise ValueError(f"placement.{stage}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
+    _check_settings(config, splits)
+    _check_studies(config, splits)
+    _check_arms(config)
+    _check_backends(config)
+
+
+def _check_settings(config: "Config", splits: list[str]) -> None:
     for name, dataset in config.datasets.items():
         _expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
     for name, model in config.models.items():
@@ -67,6 +74,9 @@ def check_references(config: "Config") -> None:
         _expect(f"benchmarks.{name}.data", [benchmark.data], splits)
         if "judge" in benchmark.graders and config.judge is None:
             raise ValueError(f"benchmarks.{name}.graders: judge grades, but no `judge:` says which")
+
+
+def _check_studies(config: "Config", splits: list[str]) -> None:
     for name, study in config.studies.items():
         for part, allowed in (
             ("policies", config.models),
@@ -77,6 +87,9 @@ def check_references(config: "Config") -> None:
             ("benchmarks", config.benchmarks),
         ):
             _expect(f"studies.{name}.{part}", getattr(study, part) or [], allowed)
+
+
+def _check_arms(config: "Config") -> None:
     for name, study in config.studies.items():
         for algorithm, split in product(study.algorithms, study.data):
             _enough(f"studies.{name}.data", config, split, f"algorithms.{algorithm}.rollout.prompts", algorithm)
@@ -86,7 +99,6 @@ def check_references(config: "Config") -> None:
         path = f"algorithms.{exploration.algorithm}.rollout.prompts"
         _enough("explorations", config, exploration.data, path, exploration.algorithm)
         _check_arm(config, exploration.algorithm, exploration.entropy)
-    _check_backends(config)
 
 
 def _check_arm(config: "Config", algorithm: str, control: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from workflow_scripts.artifacts.keys import deciding
 from workflow_scripts.artifacts.manifest import NAME, PROVENANCE, is_intact, read_json
 from workflow_scripts.artifacts.parts import fault_of
-from workflow_scripts.config.graph import Artifact
+from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.maintain.contents import Checksums, faults, misfits, unlisted
 from workflow_scripts.maintain.published import (
     known_folders,

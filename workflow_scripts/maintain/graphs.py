@@ -7,8 +7,9 @@ import yaml
 
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT
+from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.files import missing_files
-from workflow_scripts.config.graph import Artifact, Graph
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import CONFIGS, STATEMENTS, ConfigError, extended, load_config, statements
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from workflow_scripts.artifacts import slurm
 from workflow_scripts.artifacts.lock import is_held, owner_of
 from workflow_scripts.artifacts.manifest import PROVENANCE, read_json
-from workflow_scripts.config.graph import STABLE, Artifact, Graph
+from workflow_scripts.config.artifact import STABLE, Artifact
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.controller import incomplete
 
 SLURM_LOGS = Path(".snakemake/slurm_logs")

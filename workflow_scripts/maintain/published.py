@@ -8,7 +8,7 @@ from workflow_scripts.artifacts.keys import KEY_DIGITS
 from workflow_scripts.artifacts.lock import is_held
 from workflow_scripts.artifacts.parts import used_parts
 from workflow_scripts.artifacts.provenance import read_provenance
-from workflow_scripts.config.graph import FOLDERS, STABLE, Artifact
+from workflow_scripts.config.artifact import FOLDERS, STABLE, Artifact
 from workflow_scripts.config.references import STAGES
 
 KEYED = "*-" + "[0-9a-f]" * KEY_DIGITS

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.benchmarks.faults.bench import Bench, Outcome, line_of
 from workflow_scripts.artifacts.manifest import read_json
-from workflow_scripts.config.graph import FOLDERS
+from workflow_scripts.config.artifact import FOLDERS
 
 DISK_BYTES = 16 << 20
 

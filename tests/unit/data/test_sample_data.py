@@ -7,7 +7,8 @@ import yaml
 
 from workflow_scripts.artifacts import fingerprint as module
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint
-from workflow_scripts.config.graph import Graph, spec_text
+from workflow_scripts.config.artifact import spec_text
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import load_config
 from workflow_scripts.stages import sample_data
 
