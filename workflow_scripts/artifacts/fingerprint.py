@@ -3,8 +3,8 @@
 The fingerprint digests the syntax trees (no comments, docstrings or formatting) of the stage's module and of
 everything it imports inside the project, the modules that its config names through a registry, the bytes of the
 prompt templates and of the DeepSpeed file it names, and the locked versions of the libraries those modules import. A
-registry, and the schema module, count only by the entries that are used, so that a new loss or a new table invalidates
-nothing.
+registry, and the modules of schemas, count only by the entries that are used, so that a new loss or a new table
+invalidates nothing.
 """
 
 import ast
@@ -19,7 +19,7 @@ PACKAGE = "workflow_scripts"
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / PACKAGE / "data" / "templates"
 DEEPSPEED = ROOT / "config" / "deepspeed"
-SCHEMAS = f"{PACKAGE}.artifacts.schemas"
+SCHEMAS = (f"{PACKAGE}.artifacts.schemas", f"{PACKAGE}.artifacts.analysis_schemas")
 
 # Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
 INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.events", f"{PACKAGE}.serving", f"{PACKAGE}.evaluation.passed")
@@ -172,7 +172,7 @@ def _closure(entries: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str], 
         path = _path(name)
         modules.add(name)
         for target, symbol in _imports(path, name):
-            if target == SCHEMAS and symbol:
+            if target in SCHEMAS and symbol:
                 schemas.add(symbol)
             elif not target.startswith(PACKAGE):
                 libraries.add(target.partition(".")[0])
@@ -235,10 +235,10 @@ def _tree_digest(path: Path) -> str:
 
 @cache
 def _schema_digest(name: str) -> str:
-    """Digest of a schema's definition and of all that it is built from inside its module."""
-    defined = _definitions(_path(SCHEMAS))
+    """Digest of a schema's definition and of all that it is built from, in whichever of the modules it stands."""
+    defined = {used: node for module in SCHEMAS for used, node in _definitions(_path(module)).items()}
     if name not in defined:
-        raise ValueError(f"{SCHEMAS}: {name} is imported but not defined")
+        raise ValueError(f"{' and '.join(SCHEMAS)}: {name} is imported but not defined")
     queue, reached = [name], {}
     while queue:
         used = queue.pop()

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workflow_scripts.artifacts import schemas
+from workflow_scripts.artifacts.analysis_schemas import COMPARISON_TABLES, LAW_TABLES
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.keys import file_digest
 from workflow_scripts.artifacts.manifest import EVENTS, PROVENANCE, damage, read_json, read_manifest
@@ -20,41 +21,12 @@ TABLES = {
     "explore_policy": {"metrics": schemas.METRICS, "rollouts": schemas.ROLLOUTS},
     "label_rollouts": {"labels": schemas.LABELS, "openers": schemas.OPENERS, "scores": schemas.SCORES},
     "distill_judge": {"training": schemas.TRAINING},
-    "audit_judge": {
-        "audit": schemas.AUDIT,
-        "votes": schemas.VOTES,
-        "probes": schemas.PROBES,
-        "wording": schemas.WORDING,
-        "reliability": schemas.RELIABILITY,
-        "gate": schemas.GATE,
-    },
+    "audit_judge": schemas.AUDIT_TABLES,
     "train_policy": {"metrics": schemas.METRICS, "validation": schemas.VALIDATION, "samples": schemas.ROLLOUTS},
     "sample_answers": {"*": schemas.ANSWERS},
     "grade_answers": {"*": schemas.GRADES},
-    "fit_entropy_law": {
-        "law": schemas.LAW,
-        "law_intervals": schemas.LAW_INTERVALS,
-        "law_points": schemas.LAW_POINTS,
-        "law_prediction": schemas.LAW_PREDICTION,
-        "law_verdicts": schemas.LAW_VERDICTS,
-        "law_contrasts": schemas.LAW_CONTRASTS,
-        "law_sizes": schemas.LAW_SIZES,
-        "collapse": schemas.COLLAPSE,
-        "covariance": schemas.COVARIANCE,
-        "entropy_change": schemas.ENTROPY_CHANGE,
-    },
-    "compare_results": {
-        "comparison": schemas.COMPARISON,
-        "by_subject": schemas.COMPARISON,
-        "differences": schemas.DIFFERENCES,
-        "grader_errors": schemas.GRADER_ERRORS,
-        "pass_at_k": schemas.PASS_AT_K,
-        "maj_at_k": schemas.MAJ_AT_K,
-        "answer_rates": schemas.ANSWER_RATES,
-        "entropy_at_equal_accuracy": schemas.ENTROPY_AT_EQUAL_ACCURACY,
-        "claims": schemas.CLAIMS,
-        "index": schemas.INDEX,
-    },
+    "fit_entropy_law": LAW_TABLES,
+    "compare_results": COMPARISON_TABLES,
 }
 
 _MARK = ".snakemake_timestamp"  # in every folder that is an output

@@ -1,22 +1,8 @@
 """Compare the arms: accuracy, paired differences, pass@k, maj@k, entropy at equal accuracy, verdicts on the claims."""
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
-from workflow_scripts.artifacts.schemas import (
-    ANSWER_RATES,
-    AUDIT,
-    CLAIMS,
-    COMPARISON,
-    DIFFERENCES,
-    ENTROPY_AT_EQUAL_ACCURACY,
-    GRADER_ERRORS,
-    INDEX,
-    MAJ_AT_K,
-    METRICS,
-    PASS_AT_K,
-    PROBES,
-    VALIDATION,
-    VOTES,
-)
+from workflow_scripts.artifacts.analysis_schemas import COMPARISON_TABLES
+from workflow_scripts.artifacts.schemas import AUDIT, METRICS, PROBES, VALIDATION, VOTES
 
 
 def build(stage: Stage) -> None:
@@ -40,20 +26,20 @@ def build(stage: Stage) -> None:
         verdicts = claim_rows(claims, lambda quantity: measure(results, quantity))
     except ValueError as error:
         raise StageError(str(error)) from error
-    tables = {
-        "comparison": (COMPARISON, accuracy_rows(results, per_subject=False)),
-        "by_subject": (COMPARISON, accuracy_rows(results, per_subject=True)),
-        "differences": (DIFFERENCES, difference_rows(results)),
-        "grader_errors": (GRADER_ERRORS, grader_error_rows(results)),
-        "pass_at_k": (PASS_AT_K, pass_at_k_rows(results)),
-        "maj_at_k": (MAJ_AT_K, majority_rows(results)),
-        "answer_rates": (ANSWER_RATES, rate_rows(results)),
-        "entropy_at_equal_accuracy": (ENTROPY_AT_EQUAL_ACCURACY, entropy_rows(results)),
-        "claims": (CLAIMS, verdicts),
-        "index": (INDEX, index_rows(stage)),
+    rows = {
+        "comparison": accuracy_rows(results, per_subject=False),
+        "by_subject": accuracy_rows(results, per_subject=True),
+        "differences": difference_rows(results),
+        "grader_errors": grader_error_rows(results),
+        "pass_at_k": pass_at_k_rows(results),
+        "maj_at_k": majority_rows(results),
+        "answer_rates": rate_rows(results),
+        "entropy_at_equal_accuracy": entropy_rows(results),
+        "claims": verdicts,
+        "index": index_rows(stage),
     }
-    for name, (schema, rows) in tables.items():
-        stage.write(f"{name}.parquet", as_columns(rows, schema.names), schema)
+    for name, schema in COMPARISON_TABLES.items():
+        stage.write(f"{name}.parquet", as_columns(rows[name], schema.names), schema)
     stage.account(arms=len(results.arms), baselines=len(results.baselines), claims=len(verdicts))
 
 

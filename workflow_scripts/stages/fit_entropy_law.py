@@ -1,33 +1,8 @@
 """Fit R = -a exp(H) + b and its alternatives to every arm: fits, predictions, verdicts, collapse and covariance."""
 
 from workflow_scripts.artifacts import Stage, StageError, read_json, run_stage
-from workflow_scripts.artifacts.schemas import (
-    COLLAPSE,
-    COVARIANCE,
-    ENTROPY_CHANGE,
-    LAW,
-    LAW_CONTRASTS,
-    LAW_INTERVALS,
-    LAW_POINTS,
-    LAW_PREDICTION,
-    LAW_SIZES,
-    LAW_VERDICTS,
-    METRICS,
-    VALIDATION,
-)
-
-SCHEMAS = {
-    "law": LAW,
-    "law_intervals": LAW_INTERVALS,
-    "law_points": LAW_POINTS,
-    "law_prediction": LAW_PREDICTION,
-    "law_verdicts": LAW_VERDICTS,
-    "law_contrasts": LAW_CONTRASTS,
-    "law_sizes": LAW_SIZES,
-    "collapse": COLLAPSE,
-    "covariance": COVARIANCE,
-    "entropy_change": ENTROPY_CHANGE,
-}
+from workflow_scripts.artifacts.analysis_schemas import LAW_TABLES
+from workflow_scripts.artifacts.schemas import METRICS, VALIDATION
 
 
 def build(stage: Stage) -> None:
@@ -49,7 +24,7 @@ def build(stage: Stage) -> None:
     tables["collapse"] = collapse_rows(series, stage.config.get("null_algorithms", []))
     tables["covariance"] = quantile_rows([(arm, columns[arm.role]) for arm in arms])
     tables["entropy_change"] = correlation_rows([(arm, columns[arm.role], curves[arm.role]) for arm in arms])
-    for name, schema in SCHEMAS.items():
+    for name, schema in LAW_TABLES.items():
         stage.write(f"{name}.parquet", as_columns(tables[name], schema.names), schema)
     stage.account(arms=len(arms), points=len(tables["law_points"]))
 
@@ -68,7 +43,7 @@ def law_tables(stage: Stage, arms: list, metrics: dict, curves: dict) -> dict[st
         "law_points": per_arm.point_rows,
         "law_prediction": per_arm.prediction_rows,
     }
-    tables: dict[str, list[dict]] = {name: [] for name in SCHEMAS}
+    tables: dict[str, list[dict]] = {name: [] for name in LAW_TABLES}
     sizes = {arm.role: parameters(stage, arm.role) for arm in arms}
     for entropy_of in ENTROPIES:
         points = {arm.role: law_points(metrics[arm.role], curves[arm.role], entropy_of) for arm in arms}

@@ -3,67 +3,8 @@
 import re
 
 from workflow_scripts.artifacts import Stage, StageError, read_json, read_provenance, run_stage
-from workflow_scripts.artifacts.schemas import (
-    ANSWER_RATES,
-    AUDIT,
-    CLAIMS,
-    COLLAPSE,
-    COMPARISON,
-    COVARIANCE,
-    DIFFERENCES,
-    ENTROPY_AT_EQUAL_ACCURACY,
-    ENTROPY_CHANGE,
-    GATE,
-    GRADER_ERRORS,
-    LAW,
-    LAW_CONTRASTS,
-    LAW_INTERVALS,
-    LAW_POINTS,
-    LAW_PREDICTION,
-    LAW_SIZES,
-    LAW_VERDICTS,
-    MAJ_AT_K,
-    METRICS,
-    PASS_AT_K,
-    PROBES,
-    QUESTIONS,
-    RELIABILITY,
-    VALIDATION,
-    VOTES,
-    WORDING,
-)
-
-LAW_TABLES = {
-    "law": LAW,
-    "law_intervals": LAW_INTERVALS,
-    "law_points": LAW_POINTS,
-    "law_prediction": LAW_PREDICTION,
-    "law_verdicts": LAW_VERDICTS,
-    "law_contrasts": LAW_CONTRASTS,
-    "law_sizes": LAW_SIZES,
-    "collapse": COLLAPSE,
-    "covariance": COVARIANCE,
-    "entropy_change": ENTROPY_CHANGE,
-}
-COMPARISON_TABLES = {
-    "comparison": COMPARISON,
-    "by_subject": COMPARISON,
-    "differences": DIFFERENCES,
-    "grader_errors": GRADER_ERRORS,
-    "pass_at_k": PASS_AT_K,
-    "maj_at_k": MAJ_AT_K,
-    "answer_rates": ANSWER_RATES,
-    "entropy_at_equal_accuracy": ENTROPY_AT_EQUAL_ACCURACY,
-    "claims": CLAIMS,
-}
-AUDIT_TABLES = {
-    "audit": AUDIT,
-    "votes": VOTES,
-    "probes": PROBES,
-    "wording": WORDING,
-    "reliability": RELIABILITY,
-    "gate": GATE,
-}
+from workflow_scripts.artifacts.analysis_schemas import COMPARISON_TABLES, LAW_TABLES
+from workflow_scripts.artifacts.schemas import AUDIT_TABLES, METRICS, QUESTIONS, VALIDATION
 
 
 def build(stage: Stage) -> None:

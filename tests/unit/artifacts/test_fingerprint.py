@@ -93,6 +93,41 @@ def test_a_schema_counts_with_what_it_is_built_from(tmp_path, monkeypatch):
         module._schema_digest.cache_clear()
 
 
+def test_a_schema_of_the_analysis_counts_only_where_it_is_imported_and_with_what_the_other_module_builds_it_from(
+    tmp_path, monkeypatch
+):
+    def schemas():
+        module._schema_digest.cache_clear()
+        return {
+            stage: module.fingerprint_parts(stage, {}, LOCK)["schemas"]
+            for stage in ("sample_data", "fit_entropy_law", "compare_results")
+        }
+
+    def edit(name, old, new):
+        source = paths[name].read_text()
+        assert source.count(old) == 1
+        paths[name] = tmp_path / f"{name.rpartition('.')[2]}.py"
+        paths[name].write_text(source.replace(old, new))
+        return schemas()
+
+    paths, found = {name: module._path(name) for name in module.SCHEMAS}, module._path
+    monkeypatch.setattr(module, "_path", lambda name: paths.get(name) or found(name))
+    try:
+        before = schemas()
+        assert {"LAW_TABLES", "METRICS"} <= set(before["fit_entropy_law"]) and "LAW" not in before["sample_data"]
+        after = edit(module.SCHEMAS[1], "predicted_ceiling=(F64", "predicted_ceiling=(F32")  # a column of LAW
+        assert [stage for stage in before if after[stage] != before[stage]] == ["fit_entropy_law"]
+        built = edit(module.SCHEMAS[0], "    pa.int64(),", "    pa.int32(),")  # I64, of which the other module builds
+        assert built["compare_results"]["COMPARISON_TABLES"] != after["compare_results"]["COMPARISON_TABLES"]
+    finally:
+        module._schema_digest.cache_clear()
+
+
+def test_no_name_is_defined_in_both_modules_of_schemas():
+    names = [set(module._definitions(module._path(name))) for name in module.SCHEMAS]
+    assert not set.intersection(*names)
+
+
 def test_an_unknown_name_is_refused_with_the_allowed_ones():
     with pytest.raises(ValueError, match=r"loss.name: 'nope' is not one of .*kl_cov"):
         fingerprint("train_policy", ARM | {"loss": {"name": "nope"}}, LOCK)
