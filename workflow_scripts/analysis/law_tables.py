@@ -93,8 +93,3 @@ def _names(arm: Arm, entropy_of: str) -> Row:
 
 def _figures(bound: Bound) -> Row:
     return {"value": bound.value, "low": bound.low, "high": bound.high}
-
-
-def as_columns(rows: list[Row], names: list[str]) -> dict[str, list]:
-    """Rows as the columns of a table."""
-    return {name: [row[name] for row in rows] for name in names}

@@ -38,7 +38,7 @@ from workflow_scripts.artifacts.manifest import read_manifest, write_json
 from workflow_scripts.artifacts.parts import Parts
 from workflow_scripts.artifacts.provenance import make_provenance
 from workflow_scripts.artifacts.spending import Clock, Spending
-from workflow_scripts.artifacts.tables import read_table, write_table
+from workflow_scripts.artifacts.tables import Content, read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir, link
 from workflow_scripts.ranks import Ranks, is_lost_rank, leave, log_of_rank, start_ranks
 
@@ -102,20 +102,20 @@ class Stage:
         return sorted(read_manifest(self._manifests[role])["files"])
 
     # ----------------------------------------------------------------------------------------- writing
-    def write(self, file: str, columns: pa.Table | dict[str, Any], schema: pa.Schema) -> None:
+    def write(self, file: str, content: Content, schema: pa.Schema) -> None:
         """Write a table of this artifact, checked against its schema. Only the first rank writes."""
         if not self.ranks.first:
             return
         path = self.out / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_table(path, columns, schema)
+        write_table(path, content, schema)
 
     def part(
         self,
         name: str,
         settings: dict,
         reads: list[tuple[str, str]],
-        make: Callable[[], pa.Table | dict[str, Any]],
+        make: Callable[[], Content],
         schema: pa.Schema,
     ) -> Path:
         """A table of its own key, shared by the artifacts of this stage: `make()` is called unless it is kept.

@@ -11,19 +11,26 @@ import pyarrow.parquet as pq
 
 from workflow_scripts.artifacts.errors import StageError
 
+Content = pa.Table | dict[str, Any] | list[dict[str, Any]]  # a table, columns by name, or rows
 
-def write_table(path: Path, columns: pa.Table | dict[str, Any], schema: pa.Schema) -> int:
-    """Write columns (a table, or lists and arrays by name) as Parquet and return the number of rows.
+
+def write_table(path: Path, content: Content, schema: pa.Schema) -> int:
+    """Write a table as Parquet and return the number of rows. What rows hold beside the schema's columns is left out.
 
     Raises StageError where a column is missing, unknown, of another type, or null where it must not be.
     """
-    table = _conform(path, columns, schema)
+    table = _conform(path, _columns(content, schema) if isinstance(content, list) else content, schema)
     for field in schema:
         nulls = table.column(field.name).null_count
         if nulls and not field.nullable:
             raise StageError(f"{path.name}: column {field.name} has {nulls} nulls")
     pq.write_table(table, path, compression="zstd", version="2.6", row_group_size=1 << 16)
     return table.num_rows
+
+
+def _columns(rows: list[dict[str, Any]], schema: pa.Schema) -> dict[str, list]:
+    """The columns of a schema that all rows have."""
+    return {name: [row[name] for row in rows] for name in schema.names if all(name in row for row in rows)}
 
 
 def _conform(path: Path, columns: pa.Table | dict[str, Any], schema: pa.Schema) -> pa.Table:

@@ -16,7 +16,7 @@ SHELF = "shelf:"  # prefix of the models that are compared as they are, off the 
 
 
 def build(stage: Stage) -> None:
-    from workflow_scripts.artifacts.schemas import AUDIT, GATE, LABELS, PROBES, RELIABILITY, VOTES, WORDING
+    from workflow_scripts.artifacts.schemas import AUDIT_TABLES, LABELS
     from workflow_scripts.evaluation.audit import agreement_rows, reliability_rows, uncertainty_rows, vote_rows
     from workflow_scripts.evaluation.gate import gate_figures, gate_rows
     from workflow_scripts.evaluation.passed import missed
@@ -43,12 +43,10 @@ def build(stage: Stage) -> None:
     worst = worst_false_positive_rate(probes, "distilled"), worst_wording(wording, "distilled")
     gate = gate_rows(gate_figures(audit, *worst), stage.config["gate"])
     stage.log(f"gate: {missed(gate) or 'passed'}")
-    _write(stage, "audit.parquet", audit, AUDIT)
-    _write(stage, "votes.parquet", vote_rows(items, [row["votes"] for row in rows]), VOTES)
-    _write(stage, "probes.parquet", probes, PROBES)
-    _write(stage, "wording.parquet", wording, WORDING)
-    _write(stage, "reliability.parquet", reliability_rows(items), RELIABILITY)
-    _write(stage, "gate.parquet", gate, GATE)
+    tables = {"audit": audit, "probes": probes, "wording": wording, "gate": gate}
+    tables |= {"votes": vote_rows(items, [row["votes"] for row in rows]), "reliability": reliability_rows(items)}
+    for name, schema in AUDIT_TABLES.items():
+        stage.write(f"{name}.parquet", tables[name], schema)
     stage.account(
         rollouts=sum(row["count"] for row in rows),
         distinct=len(rows),
@@ -139,10 +137,6 @@ def read_truths(stage: Stage) -> dict[str, str] | None:
     if not stage.has("data", file):
         return None
     return {row["question_id"]: row["answer"] for row in stage.read("data", file, TRUTH).to_pylist()}
-
-
-def _write(stage: Stage, file: str, rows: list[dict], schema: Any) -> None:
-    stage.write(file, {name: [row[name] for row in rows] for name in schema.names}, schema)
 
 
 def main(argv: list[str] | None = None) -> int:

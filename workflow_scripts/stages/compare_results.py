@@ -15,7 +15,6 @@ def build(stage: Stage) -> None:
         grader_error_rows,
         pass_at_k_rows,
     )
-    from workflow_scripts.analysis.law_tables import as_columns
     from workflow_scripts.analysis.quantities import measure
 
     results = read_results(stage)
@@ -39,7 +38,7 @@ def build(stage: Stage) -> None:
         "index": index_rows(stage),
     }
     for name, schema in COMPARISON_TABLES.items():
-        stage.write(f"{name}.parquet", as_columns(rows[name], schema.names), schema)
+        stage.write(f"{name}.parquet", rows[name], schema)
     stage.account(arms=len(results.arms), baselines=len(results.baselines), claims=len(verdicts))
 
 

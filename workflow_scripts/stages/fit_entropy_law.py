@@ -10,7 +10,6 @@ def build(stage: Stage) -> None:
     from workflow_scripts.analysis.collapse import collapse_rows, series_of
     from workflow_scripts.analysis.covariance import correlation_rows, quantile_rows
     from workflow_scripts.analysis.curves import validation_curve
-    from workflow_scripts.analysis.law_tables import as_columns
 
     if not 0 < stage.config["early_share"] < 1:
         raise StageError(f"early_share: {stage.config['early_share']} is not between 0 and 1")
@@ -25,7 +24,7 @@ def build(stage: Stage) -> None:
     tables["covariance"] = quantile_rows([(arm, columns[arm.role]) for arm in arms])
     tables["entropy_change"] = correlation_rows([(arm, columns[arm.role], curves[arm.role]) for arm in arms])
     for name, schema in LAW_TABLES.items():
-        stage.write(f"{name}.parquet", as_columns(tables[name], schema.names), schema)
+        stage.write(f"{name}.parquet", tables[name], schema)
     stage.account(arms=len(arms), points=len(tables["law_points"]))
 
 

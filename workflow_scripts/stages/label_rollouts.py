@@ -44,8 +44,8 @@ def build(stage: Stage) -> None:
         raise StageError(f"{len(scores.yes)} scores of {jobs} jobs for {len(rows)} distinct answers")
     add_labels(rows, scores, stage.config)
     openers = solution_openers(rollouts, stage.config)
-    stage.write("labels.parquet", {name: [row[name] for row in rows] for name in LABELS.names}, LABELS)
-    stage.write("openers.parquet", {name: [row[name] for row in openers] for name in OPENERS.names}, OPENERS)
+    stage.write("labels.parquet", rows, LABELS)
+    stage.write("openers.parquet", openers, OPENERS)
     _account(stage, rollouts, rows)
 
 

@@ -18,6 +18,19 @@ def test_round_trip_and_equal_bytes(tmp_path):
     assert file_digest(tmp_path / "one.parquet") == file_digest(tmp_path / "two.parquet")
 
 
+def test_rows_are_written_as_columns_are_without_what_the_schema_does_not_have(tmp_path):
+    rows = [{"note": 1, **{name: f"{name} {n}" for name in QUESTIONS.names}} for n in range(2)]
+    assert write_table(tmp_path / "rows.parquet", rows, QUESTIONS) == 2
+    assert read_table(tmp_path / "rows.parquet", QUESTIONS).to_pylist() == [
+        {name: row[name] for name in QUESTIONS.names} for row in rows
+    ]
+    assert write_table(tmp_path / "none.parquet", [], QUESTIONS) == 0
+    with pytest.raises(StageError, match="missing or unknown columns subject"):
+        write_table(
+            tmp_path / "lacking.parquet", [*rows, {"question_id": "c", "prompt": "", "reference": ""}], QUESTIONS
+        )
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
