@@ -112,8 +112,7 @@ def claim_rows(claims: list[dict], measure: Callable[[dict], Estimate]) -> list[
         estimate = measure(claim["quantity"])
         decision, reason = verdict(estimate, claim["rule"])
         texts = {name: str(claim[name]) for name in ("id", "text", "source", "published")}
-        figures = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "method": estimate.method}
-        counts = {"seeds": estimate.seeds, "by_seed": list(estimate.by_seed), "questions": estimate.questions}
+        figures = {**estimate.figures, "by_seed": list(estimate.by_seed), "questions": estimate.questions}
         rule = {"kind": claim["quantity"]["kind"], "rule": describe(claim["rule"])}
-        rows.append({**texts, **rule, **figures, **counts, "verdict": decision, "reason": reason})
+        rows.append({**texts, **rule, **figures, "verdict": decision, "reason": reason})
     return rows

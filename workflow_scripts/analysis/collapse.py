@@ -6,7 +6,7 @@ import numpy as np
 
 from workflow_scripts.analysis.arms import Arm
 from workflow_scripts.analysis.curves import Curve, spent_early
-from workflow_scripts.analysis.intervals import over_seeds
+from workflow_scripts.analysis.intervals import Estimate, mean_by_seed, over_seeds
 
 SHARES = (1 / 12, 1 / 3)  # 200 and 800 of the paper's 2400 gradient steps
 QUANTITIES = ("training entropy", "validation entropy", "accuracy")
@@ -34,19 +34,14 @@ def collapse_rows(runs: list[tuple[Arm, dict[str, Series]]], null_algorithms: li
         if arm.entropy == "none" and arm.algorithm not in null_algorithms:
             groups.setdefault(UNCONTROLLED, []).append((arm.seed, series))
     return [
-        {"arm": name, "quantity": quantity, "share": share, **_estimate(group, quantity, share)}
+        {"arm": name, "quantity": quantity, "share": share, **_estimate(group, quantity, share).figures}
         for name, group in groups.items()
         for quantity in QUANTITIES
         for share in SHARES
     ]
 
 
-def _estimate(group: list[tuple[int, dict[str, Series]]], quantity: str, share: float) -> Row:
+def _estimate(group: list[tuple[int, dict[str, Series]]], quantity: str, share: float) -> Estimate:
     """Mean over seeds of the mean over the arms of a seed."""
-    by_seed: dict[int, list[float]] = {}
-    for seed, series in group:
-        value = spent_early(*series[quantity], share)
-        if isfinite(value):
-            by_seed.setdefault(seed, []).append(value)
-    found = over_seeds([float(np.mean(values)) for _, values in sorted(by_seed.items())])
-    return {"value": found.value, "low": found.low, "high": found.high, "method": found.method, "seeds": found.seeds}
+    values = [(seed, spent_early(*series[quantity], share)) for seed, series in group]
+    return over_seeds(mean_by_seed(pair for pair in values if isfinite(pair[1])))

@@ -146,13 +146,11 @@ def _seed_rows(values: list[tuple[int, float, float, float]], is_ratio: bool) ->
     if values:
         figures = [value for _, value, _, _ in values if value == value]
         low, high = (sum(column) / len(values) for column in list(zip(*values, strict=True))[2:])
-        summary = figures_of(ratio_over_seeds(figures) if is_ratio else over_seeds(figures))
-        rows.append({"seed": None, **summary, "accuracy_low": low, "accuracy_high": high})
+        summary = ratio_over_seeds(figures) if is_ratio else over_seeds(figures)
+        rows.append({"seed": None, **summary.figures, "accuracy_low": low, "accuracy_high": high})
     for seed, value, low, high in values if len(values) > 1 else []:
-        figures = figures_of(Estimate(value, nan, nan, ONE_SEED, 1))
+        figures = Estimate(value, nan, nan, ONE_SEED, 1).figures
         rows.append({"seed": seed, **figures, "accuracy_low": low, "accuracy_high": high})
-    for row in rows:
-        row.pop("questions")
     return rows
 
 
@@ -222,5 +220,4 @@ def settings_of(arm: Arm) -> Row:
 
 
 def figures_of(estimate: Estimate) -> Row:
-    counts = {"method": estimate.method, "seeds": estimate.seeds, "questions": estimate.questions}
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, **counts}
+    return {**estimate.figures, "questions": estimate.questions}

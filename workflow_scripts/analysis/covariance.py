@@ -12,7 +12,7 @@ import numpy as np
 from workflow_scripts.analysis.arms import Arm, by_setting
 from workflow_scripts.analysis.autocorrelation import effective_pairs
 from workflow_scripts.analysis.curves import Curve
-from workflow_scripts.analysis.intervals import Estimate, over_seeds
+from workflow_scripts.analysis.intervals import over_seeds
 
 TOP_SHARES = {
     "cov_top_002": 0.0002,
@@ -41,7 +41,7 @@ def quantile_rows(runs: list[tuple[Arm, Columns]]) -> list[Row]:
             for when in WHEN:
                 values = [_mean(metrics[arm.role], name, when) for arm in arms]
                 estimate = over_seeds([value for value in values if isfinite(value)])
-                rows.append({"arm": setting, "top": top, "when": when, **_figures(estimate)})
+                rows.append({"arm": setting, "top": top, "when": when, **estimate.figures})
     return rows
 
 
@@ -142,8 +142,3 @@ def ranks(values: np.ndarray) -> np.ndarray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return ((last - counts) + (last - 1))[inverse] / 2
-
-
-def _figures(estimate: Estimate) -> Row:
-    figures = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {**figures, "method": estimate.method, "seeds": estimate.seeds}

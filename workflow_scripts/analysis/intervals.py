@@ -5,6 +5,7 @@ second can be seen, and the interval says so; with more, seeds and questions are
 hold the truth is measured by tests/benchmarks/interval_coverage.py.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import erf, isfinite, nan, sqrt
 
@@ -38,6 +39,11 @@ class Estimate:
     def has_interval(self) -> bool:
         return isfinite(self.low) and isfinite(self.high)
 
+    @property
+    def figures(self) -> dict[str, float | str | int]:
+        """The columns that every table of estimates has."""
+        return {name: getattr(self, name) for name in ("value", "low", "high", "method", "seeds")}
+
 
 def missing() -> Estimate:
     """The estimate of a quantity without data."""
@@ -54,6 +60,14 @@ def over_seeds(values, level: float = LEVEL) -> Estimate:
     mean, deviation = float(values.mean()), float(values.std(ddof=1))
     half = t_quantile((1 + level) / 2, len(values) - 1) * deviation / sqrt(len(values))
     return Estimate(mean, mean - half, mean + half, SEEDS, len(values), by_seed=tuple(values.tolist()))
+
+
+def mean_by_seed(figures: Iterable[tuple[int, float]]) -> list[float]:
+    """Mean of the figures of each seed, in the order of the seeds. figures: (seed, value) pairs."""
+    by_seed: dict[int, list[float]] = {}
+    for seed, value in figures:
+        by_seed.setdefault(seed, []).append(value)
+    return [float(np.mean(values)) for _, values in sorted(by_seed.items())]
 
 
 def over_questions(values, *, seed: int = 0, level: float = LEVEL, resamples: int = RESAMPLES) -> Estimate:

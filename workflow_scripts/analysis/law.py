@@ -82,6 +82,14 @@ def regressor(form: str, entropy: np.ndarray, step: np.ndarray) -> np.ndarray:
     raise ValueError(f"form of the law {form!r} is not one of {', '.join(FORMS)}")
 
 
+def line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept of the least-squares line through (N,) points, N >= 2 and x not all equal."""
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    apart = x - x.mean()
+    slope = float((apart * (y - y.mean())).sum()) / float((apart**2).sum())
+    return slope, float(y.mean()) - slope * float(x.mean())
+
+
 def least_squares(x: np.ndarray, y: np.ndarray, at: float = 1.0) -> Fit:
     """Ordinary least squares of y = -a x + b; `se_ceiling` is the standard error of the line at x = `at`.
 
@@ -93,15 +101,14 @@ def least_squares(x: np.ndarray, y: np.ndarray, at: float = 1.0) -> Fit:
     spread = float(((x - x.mean()) ** 2).sum()) if n else 0.0
     if n < MIN_POINTS or spread <= 1e-18:
         return Fit(nan, nan, nan, nan, nan, nan, nan, n)
-    slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread
-    intercept = float(y.mean()) - slope * float(x.mean())
+    slope, intercept = line(x, y)
     residual = y - slope * x - intercept
     squared, total = float((residual**2).sum()), float(((y - y.mean()) ** 2).sum())
     r2, rmse = 1 - squared / total if total > 0 else nan, sqrt(squared / n)
-    line = Fit(-slope, intercept, nan, nan, nan, r2, rmse, n, first_autocorrelation(residual))
-    line = replace(line, n_effective=effective_points(residual), x_mean=float(x.mean()), x_spread=spread)
-    se_a = sqrt(line.residual_variance / spread * n / line.n_effective)
-    return replace(line, se_a=se_a, se_b=line.se_at(0.0), se_ceiling=line.se_at(at))
+    fitted = Fit(-slope, intercept, nan, nan, nan, r2, rmse, n, first_autocorrelation(residual))
+    fitted = replace(fitted, n_effective=effective_points(residual), x_mean=float(x.mean()), x_spread=spread)
+    se_a = sqrt(fitted.residual_variance / spread * n / fitted.n_effective)
+    return replace(fitted, se_a=se_a, se_b=fitted.se_at(0.0), se_ceiling=fitted.se_at(at))
 
 
 def fit(form: str, entropy: np.ndarray, accuracy: np.ndarray, step: np.ndarray) -> Fit:

@@ -9,7 +9,7 @@ from math import isfinite, log, nan
 
 from workflow_scripts.analysis.arms import FIELDS, Arm
 from workflow_scripts.analysis.intervals import Estimate, over_seeds
-from workflow_scripts.analysis.law import ceiling, coefficient_bounds, fit, least_squares
+from workflow_scripts.analysis.law import MIN_POINTS, ceiling, coefficient_bounds, fit, least_squares, line
 from workflow_scripts.analysis.results import LawPoints
 
 VARIED = ("policy", "data", "algorithm")
@@ -45,7 +45,7 @@ def contrast_rows(runs: list[LawRun], entropy_of: str) -> list[Row]:
                 apart = over_seeds([members[s][name] - first[s][name] for s in shared if isfinite(first[s][name])])
                 names = {"study": study, "field": field, "held": held, "level": level, "entropy_of": entropy_of}
                 size = _size(runs, field, level)
-                rows.append({**names, "parameters": size, "quantity": name, **_figures(value), **_apart(apart)})
+                rows.append({**names, "parameters": size, "quantity": name, **value.figures, **_apart(apart)})
     return rows
 
 
@@ -62,7 +62,7 @@ def size_rows(runs: list[LawRun], entropy_of: str) -> list[Row]:
         for name in COEFFICIENTS:
             slope, count = _slope(levels, sizes, name)
             names = {"study": study, "held": held, "entropy_of": entropy_of, "quantity": name}
-            rows.append({**names, **_figures(slope), "sizes": count})
+            rows.append({**names, **slope.figures, "sizes": count})
     return rows
 
 
@@ -75,20 +75,12 @@ def _slope(levels: dict[str, dict], sizes: dict[str, int], name: str) -> tuple[E
     for seed in seeds:
         y = [levels[level][seed][name] for level in levels]
         if all(map(isfinite, y)):
-            slopes.append(_line_slope(x, y))
+            slopes.append(line(x, y)[0])
             last = y
-    if len(slopes) != 1:
-        return over_seeds(slopes), len(chosen)
-    if len(x) < 3:
+    if len(slopes) != 1 or len(x) < MIN_POINTS:
         return over_seeds(slopes), len(chosen)
     bound = coefficient_bounds(least_squares(x, last))["a"]
     return Estimate(-bound.value, -bound.high, -bound.low, "one seed: regression over sizes", 1), len(chosen)
-
-
-def _line_slope(x: list[float], y: list[float]) -> float:
-    middle_x, middle_y = sum(x) / len(x), sum(y) / len(y)
-    spread = sum((u - middle_x) ** 2 for u in x)
-    return sum((u - middle_x) * (v - middle_y) for u, v in zip(x, y, strict=True)) / spread if spread else nan
 
 
 def _groups(runs: list[LawRun]):
@@ -110,11 +102,6 @@ def _size(runs: list[LawRun], field: str, level: str) -> int | None:
     if field != "policy":
         return None
     return next((run.parameters for run in runs if run.arm.policy == level and run.parameters), None)
-
-
-def _figures(estimate: Estimate) -> Row:
-    figures = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {**figures, "method": estimate.method, "seeds": estimate.seeds}
 
 
 def _apart(estimate: Estimate) -> Row:

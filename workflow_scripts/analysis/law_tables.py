@@ -52,7 +52,7 @@ def interval_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: flo
         bounds: dict[str, Bound] = {**coefficient_bounds(fitted), "ceiling": ceiling(form, fitted)}
         bounds["early ceiling"] = ceiling(form, first)
         for quantity, bound in bounds.items():
-            rows.append({**_names(arm, entropy_of), "form": form, "quantity": quantity, **_figures(bound)})
+            rows.append({**_names(arm, entropy_of), "form": form, "quantity": quantity, **vars(bound)})
     return rows
 
 
@@ -83,13 +83,9 @@ def prediction_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: f
         errors = {name: getattr(one, name) for name in ("actual", "inside", "rmse_late", "error_final", "noise")}
         counts = {"early": int(early.sum()), "late": int((~early).sum())}
         names = {**_names(arm, entropy_of), "predictor": one.predictor}
-        rows.append({**names, **counts, **_figures(one.predicted), **errors})
+        rows.append({**names, **counts, **vars(one.predicted), **errors})
     return rows
 
 
 def _names(arm: Arm, entropy_of: str) -> Row:
     return {"arm": arm.setting, "seed": arm.seed, "entropy_of": entropy_of}
-
-
-def _figures(bound: Bound) -> Row:
-    return {"value": bound.value, "low": bound.low, "high": bound.high}

@@ -1,12 +1,12 @@
 """Quantities of the judges' audits."""
 
 from collections.abc import Callable
-from math import nan
+from math import isfinite, nan
 
 import numpy as np
 
 from workflow_scripts.analysis.grades import ALL
-from workflow_scripts.analysis.intervals import Estimate, over_seeds
+from workflow_scripts.analysis.intervals import Estimate, mean_by_seed, over_seeds
 from workflow_scripts.analysis.results import Audit, Results
 
 
@@ -44,11 +44,9 @@ def probe_difference(results: Results, options: dict) -> Estimate:
 
 
 def _over_audits(results: Results, value: Callable[[Audit], float]) -> Estimate:
-    by_seed: dict[int, list[float]] = {}
-    for (_, seed), found in sorted(results.audits.items()):
-        if np.isfinite(figure := value(found)):
-            by_seed.setdefault(seed, []).append(figure)
-    return over_seeds([float(np.mean(values)) for _, values in sorted(by_seed.items())])
+    """Mean over the judges of each seed, then over seeds."""
+    figures = [(seed, value(found)) for (_, seed), found in sorted(results.audits.items())]
+    return over_seeds(mean_by_seed(pair for pair in figures if isfinite(pair[1])))
 
 
 def _of(row: dict, *names: str) -> tuple:

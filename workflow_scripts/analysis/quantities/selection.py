@@ -1,10 +1,10 @@
 """Arms that a quantity speaks of, and one figure per seed of them."""
 
 from collections.abc import Callable
-
-import numpy as np
+from math import isfinite
 
 from workflow_scripts.analysis.arms import Arm, pairs
+from workflow_scripts.analysis.intervals import mean_by_seed
 from workflow_scripts.analysis.results import Results
 
 
@@ -26,7 +26,4 @@ def per_seed_pair(results: Results, options: dict, value: Callable[[Arm, Arm], f
 
 
 def _means(figures: list[tuple[int, float]]) -> list[float]:
-    by_seed: dict[int, list[float]] = {}
-    for seed, figure in figures:
-        by_seed.setdefault(seed, []).append(figure)
-    return [float(np.mean(values)) for _, values in sorted(by_seed.items()) if np.isfinite(values).all()]
+    return [mean for mean in mean_by_seed(figures) if isfinite(mean)]

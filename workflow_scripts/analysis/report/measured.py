@@ -14,8 +14,9 @@ import numpy as np
 from workflow_scripts.analysis.arms import Arm, by_setting
 from workflow_scripts.analysis.curves import spent_early
 from workflow_scripts.analysis.grades import ALL
-from workflow_scripts.analysis.intervals import Estimate, missing, over_seeds
-from workflow_scripts.analysis.law import ceiling, fit, last_quarter, regressor, split_early
+from workflow_scripts.analysis.intervals import Estimate, mean_by_seed, missing, over_seeds
+from workflow_scripts.analysis.law import ceiling, fit, last_quarter
+from workflow_scripts.analysis.law_prediction import predict_end
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.results import LawPoints, law_points
 from workflow_scripts.evaluation.probes import MASTER_KEYS
@@ -53,12 +54,8 @@ def _extreme(found: Estimates, pool: str) -> Estimates:
 # -------------------------------------------------------------------------------------------- of one arm
 def _over_arms(data: ReportData, value: Callable[[ReportData, dict, Arm], float], options: dict, arms: list[Arm]):
     """Mean over the arms of each seed, then over seeds."""
-    by_seed: dict[int, list[float]] = {}
-    for arm in arms:
-        found = value(data, options, arm) if arm.role in data.curves else nan
-        if isfinite(found):
-            by_seed.setdefault(arm.seed, []).append(found)
-    return over_seeds([float(np.mean(values)) for _, values in sorted(by_seed.items())])
+    figures = [(arm.seed, value(data, options, arm)) for arm in arms if arm.role in data.curves]
+    return over_seeds(mean_by_seed(pair for pair in figures if isfinite(pair[1])))
 
 
 def _spent_early(data: ReportData, options: dict, arm: Arm) -> float:
@@ -72,13 +69,8 @@ def _points(data: ReportData, arm: Arm) -> LawPoints:
 
 def _early_error(data: ReportData, options: dict, arm: Arm) -> float:
     """Error of the law fitted to the early points: RMSE on the late ones, or of the final one (2505.22617, Fig. 5)."""
-    points = _points(data, arm)
-    early = split_early(points.step, options["early_share"])
-    if early.all():
-        return nan
-    fitted = fit("exp", points.entropy[early], points.accuracy[early], points.step[early])
-    error = (fitted.predict(regressor("exp", points.entropy, points.step)) - points.accuracy)[~early]
-    return abs(float(error[-1])) if options["at"] == "final" else float(np.sqrt(np.mean(error**2)))
+    found = [one for one in predict_end(_points(data, arm), options["early_share"]) if one.predictor == "exp"]
+    return nan if not found else found[0].error_final if options["at"] == "final" else found[0].rmse_late
 
 
 def _law(data: ReportData, options: dict, arm: Arm) -> float:

@@ -141,9 +141,7 @@ def _head(table: PublishedTable, place: Place) -> tuple[str, str, str]:
     """Label with the unit, format with as many decimals as the paper prints, hint."""
     unit = place.unit or table.unit
     values = [row.values[table.printed_columns.index(place)] for row in table.rows if row.values and not place.also]
-    printed = max(
-        (len(f"{value:.6f}".rstrip("0").partition(".")[2]) for value in values if value is not None), default=0
-    )
+    printed = max((_decimals(value) for value in values if value is not None), default=0)
     sign = {"percent": ", %", "nats": ", nats", "tokens": ", tokens"}.get(unit, "")
     label = place.name if place.name.endswith("%") else place.name + sign
     hint = "a column of this run's own benchmarks; the paper has no such column" if place.also else ""
