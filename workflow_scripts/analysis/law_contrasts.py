@@ -9,7 +9,7 @@ from math import isfinite, log, nan
 
 from workflow_scripts.analysis.arms import FIELDS, Arm
 from workflow_scripts.analysis.intervals import Estimate, over_seeds
-from workflow_scripts.analysis.law import MIN_POINTS, ceiling, coefficient_bounds, fit, least_squares, line
+from workflow_scripts.analysis.law import MIN_POINTS, ceiling, coefficient_bounds, least_squares, line
 from workflow_scripts.analysis.results import LawPoints
 
 VARIED = ("policy", "data", "algorithm")
@@ -28,7 +28,7 @@ class LawRun:
 
     def coefficients(self) -> dict[str, float]:
         """a, b and -a + b of the fit on exp(H)."""
-        fitted = fit("exp", self.points.entropy, self.points.accuracy, self.points.step)
+        fitted = self.points.fit()
         bounds = coefficient_bounds(fitted)
         return {"a": bounds["a"].value, "b": bounds["b"].value, "ceiling": ceiling("exp", fitted).value}
 

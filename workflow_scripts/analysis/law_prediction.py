@@ -11,7 +11,7 @@ from math import isfinite, nan, sqrt
 import numpy as np
 
 from workflow_scripts.analysis.intervals import LEVEL
-from workflow_scripts.analysis.law import FORMS, NAIVE, Bound, fit, late_errors, regressor, split_early
+from workflow_scripts.analysis.law import FORMS, NAIVE, Bound, regressor, split_early
 from workflow_scripts.analysis.results import LawPoints
 from workflow_scripts.analysis.student import t_quantile
 
@@ -42,7 +42,7 @@ def predict_end(points: LawPoints, early_share: float, level: float = LEVEL) -> 
     if not len(points.step) or split_early(points.step, early_share).all():
         return []
     early = split_early(points.step, early_share)
-    errors = late_errors(points.entropy, points.accuracy, points.step, early_share)
+    errors = points.late_errors(early_share)
     noise, actual = float(np.sqrt(np.mean(points.noise[~early] ** 2))), float(points.accuracy[-1])
     found = []
     for predictor in FORMS + NAIVE:
@@ -58,7 +58,7 @@ def _as_accuracy(bound: Bound) -> Bound:
 
 
 def _by_form(form: str, points: LawPoints, early: np.ndarray, level: float) -> Bound:
-    fitted = fit(form, points.entropy[early], points.accuracy[early], points.step[early])
+    fitted = points.fit(form, early)
     x = float(regressor(form, points.entropy[-1:], points.step[-1:])[0])
     value = -fitted.a * x + fitted.b
     if not isfinite(value):

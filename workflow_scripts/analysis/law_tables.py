@@ -9,9 +9,6 @@ from workflow_scripts.analysis.law import (
     Bound,
     ceiling,
     coefficient_bounds,
-    fit,
-    last_quarter,
-    late_errors,
     regressor,
     split_early,
 )
@@ -21,18 +18,13 @@ from workflow_scripts.analysis.results import LawPoints
 Row = dict[str, object]
 
 
-def accuracy_reached(points: LawPoints) -> float:
-    """Mean accuracy over the last quarter of the steps; NaN without points."""
-    return float(last_quarter(points.accuracy, points.step).mean()) if len(points.step) else nan
-
-
 def law_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: float) -> list[Row]:
     """One LAW row per form, and one per naive predictor (their coefficients are NaN)."""
-    errors = late_errors(points.entropy, points.accuracy, points.step, early_share)
-    common = {**_names(arm, entropy_of), "accuracy_reached": accuracy_reached(points), "n": len(points.step)}
+    errors = points.late_errors(early_share)
+    common = {**_names(arm, entropy_of), "accuracy_reached": points.reached, "n": len(points.step)}
     rows = []
     for form in FORMS:
-        fitted = fit(form, points.entropy, points.accuracy, points.step)
+        fitted = points.fit(form)
         figures = {name: getattr(fitted, name) for name in ("a", "b", "r2", "rmse", "autocorrelation", "n_effective")}
         predicted = ceiling(form, fitted).value
         rows.append({**common, "form": form, **figures, "rmse_late": errors[form], "predicted_ceiling": predicted})
@@ -47,8 +39,8 @@ def interval_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: flo
     early = split_early(points.step, early_share)
     rows = []
     for form in FORMS:
-        fitted = fit(form, points.entropy, points.accuracy, points.step)
-        first = fit(form, points.entropy[early], points.accuracy[early], points.step[early])
+        fitted = points.fit(form)
+        first = points.fit(form, early)
         bounds: dict[str, Bound] = {**coefficient_bounds(fitted), "ceiling": ceiling(form, fitted)}
         bounds["early ceiling"] = ceiling(form, first)
         for quantity, bound in bounds.items():
@@ -59,8 +51,8 @@ def interval_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: flo
 def point_rows(arm: Arm, entropy_of: str, points: LawPoints, early_share: float) -> list[Row]:
     """LAW_POINTS rows of one arm: the points, and exp(H) fitted to all of them and to the early ones."""
     early = split_early(points.step, early_share)
-    whole = fit("exp", points.entropy, points.accuracy, points.step)
-    first = fit("exp", points.entropy[early], points.accuracy[early], points.step[early])
+    whole = points.fit()
+    first = points.fit("exp", early)
     x = regressor("exp", points.entropy, points.step)
     columns = {
         "step": [int(step) for step in points.step],

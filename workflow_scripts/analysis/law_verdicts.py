@@ -17,9 +17,8 @@ import numpy as np
 from workflow_scripts.analysis.arms import by_setting
 from workflow_scripts.analysis.claims import FAILS, HOLDS, UNDECIDED, UNTESTABLE, verdict
 from workflow_scripts.analysis.intervals import Estimate, over_seeds
-from workflow_scripts.analysis.law import FORMS, NAIVE, ceiling, fit, last_quarter, late_errors
+from workflow_scripts.analysis.law import FORMS, NAIVE, last_quarter
 from workflow_scripts.analysis.law_contrasts import LawRun
-from workflow_scripts.analysis.law_tables import accuracy_reached
 from workflow_scripts.analysis.results import LawPoints
 
 MARGIN = 0.01  # of accuracy, as in the claim law_against_alternatives of config/claims.yaml
@@ -45,7 +44,7 @@ class LawVerdict:
 def judge(runs: list[LawPoints], early_share: float, margin: float = MARGIN) -> LawVerdict:
     """The verdict on the runs of one setting, one per seed. `alternative` is the hardest one to match."""
     runs = [run for run in runs if len(run.step)]
-    errors = [late_errors(run.entropy, run.accuracy, run.step, early_share) for run in runs]
+    errors = [run.late_errors(early_share) for run in runs]
     excess = {name: over_seeds(_finite(e["exp"] - e[name] for e in errors)) for name in ALTERNATIVES}
     hardest = max(ALTERNATIVES, key=lambda name: excess[name].value if excess[name].seeds else -np.inf)
     parts = {name: verdict(estimate, {"below": margin})[0] for name, estimate in excess.items()}
@@ -73,12 +72,10 @@ def verdict_rows(runs: list[LawRun], entropy_of: str, early_share: float, null_a
 
 def _ceiling_gap(runs: list[LawPoints]) -> Estimate:
     """Ceiling less accuracy reached: t over seeds, or with one seed the interval of the regression."""
-    fits = [fit("exp", run.entropy, run.accuracy, run.step) for run in runs]
-    ends = [accuracy_reached(run) for run in runs]
-    if len(runs) != 1:
-        return over_seeds(_finite(ceiling("exp", f).value - end for f, end in zip(fits, ends, strict=True)))
-    bound = ceiling("exp", fits[0])
-    return Estimate(bound.value - ends[0], bound.low - ends[0], bound.high - ends[0], "one seed: regression", 1)
+    gaps = [run.ceiling_gap() for run in runs]
+    if len(gaps) != 1:
+        return over_seeds(_finite(gap.value for gap in gaps))
+    return Estimate(**vars(gaps[0]), method="one seed: regression", seeds=1)
 
 
 def _meets(gap: Estimate, runs: list[LawPoints]) -> str:
@@ -86,7 +83,7 @@ def _meets(gap: Estimate, runs: list[LawPoints]) -> str:
         return UNTESTABLE
     if gap.low > 0 or gap.high < 0:
         return FAILS
-    gained = float(np.mean([accuracy_reached(run) - run.accuracy[0] for run in runs]))
+    gained = float(np.mean([run.reached - run.accuracy[0] for run in runs]))
     return HOLDS if gap.high - gap.low <= abs(gained) else UNDECIDED
 
 

@@ -10,6 +10,7 @@ from workflow_scripts.analysis.answers import Answered
 from workflow_scripts.analysis.arms import Arm
 from workflow_scripts.analysis.curves import Curve
 from workflow_scripts.analysis.grades import Graded
+from workflow_scripts.analysis.law import Bound, Fit, ceiling, fit, last_quarter, late_errors
 
 ENTROPIES = ("training", "validation")
 
@@ -29,6 +30,24 @@ class LawPoints:
         if self.n is None:
             return np.full(len(self.step), nan)
         return np.sqrt(self.accuracy * (1 - self.accuracy) / self.n)
+
+    @property
+    def reached(self) -> float:
+        """Mean accuracy over the last quarter of the steps; NaN without points."""
+        return float(last_quarter(self.accuracy, self.step).mean()) if len(self.step) else nan
+
+    def fit(self, form: str = "exp", chosen: np.ndarray | slice = slice(None)) -> Fit:
+        """One form of the law on all points, or on the chosen ones."""
+        return fit(form, self.entropy[chosen], self.accuracy[chosen], self.step[chosen])
+
+    def late_errors(self, early_share: float) -> dict[str, float]:
+        """`law.late_errors` of the points."""
+        return late_errors(self.entropy, self.accuracy, self.step, early_share)
+
+    def ceiling_gap(self) -> Bound:
+        """Ceiling -a + b of the fit on all points less the accuracy reached."""
+        bound = ceiling("exp", self.fit())
+        return Bound(*(value - self.reached for value in (bound.value, bound.low, bound.high)))
 
 
 def law_points(metrics: pa.Table, curve: Curve, entropy_of: str = "training") -> LawPoints:

@@ -1,12 +1,10 @@
 """Quantities of the entropy law R = -a exp(H) + b (2505.22617, Eq. 6)."""
 
-from math import nan
-
 import numpy as np
 
 from workflow_scripts.analysis.arms import Arm
 from workflow_scripts.analysis.intervals import Estimate, over_seeds
-from workflow_scripts.analysis.law import ceiling, fit, last_quarter, late_errors
+from workflow_scripts.analysis.law import ceiling, fit
 from workflow_scripts.analysis.quantities.selection import per_seed, per_seed_pair
 from workflow_scripts.analysis.results import Results
 
@@ -16,8 +14,7 @@ def error(results: Results, options: dict) -> Estimate:
     of the best of these alternatives (the one with the least mean error over all arms)."""
 
     def errors(arm: Arm) -> dict[str, float]:
-        points = results.points[arm.role]
-        return late_errors(points.entropy, points.accuracy, points.step, options["early_share"])
+        return results.points[arm.role].late_errors(options["early_share"])
 
     own = per_seed(results, options, lambda arm: errors(arm)["exp"])
     others = [per_seed(results, options, lambda arm, f=form: errors(arm)[f]) for form in options.get("versus", [])]
@@ -39,12 +36,7 @@ def r2(results: Results, options: dict) -> Estimate:
 
 def ceiling_gap(results: Results, options: dict) -> Estimate:
     """Predicted ceiling -a + b of the fit on all points less the accuracy reached (mean over the last quarter)."""
-
-    def gap(arm: Arm) -> float:
-        points = results.points[arm.role]
-        return _ceiling(results, arm) - float(last_quarter(points.accuracy, points.step).mean())
-
-    return over_seeds(per_seed(results, options, gap))
+    return over_seeds(per_seed(results, options, lambda arm: results.points[arm.role].ceiling_gap().value))
 
 
 def ceiling_difference(results: Results, options: dict) -> Estimate:
@@ -53,7 +45,4 @@ def ceiling_difference(results: Results, options: dict) -> Estimate:
 
 
 def _ceiling(results: Results, arm: Arm) -> float:
-    points = results.points[arm.role]
-    if not len(points.step):
-        return nan
-    return ceiling("exp", fit("exp", points.entropy, points.accuracy, points.step)).value
+    return ceiling("exp", results.points[arm.role].fit()).value

@@ -15,7 +15,7 @@ from workflow_scripts.analysis.arms import Arm, by_setting
 from workflow_scripts.analysis.curves import spent_early
 from workflow_scripts.analysis.grades import ALL
 from workflow_scripts.analysis.intervals import Estimate, mean_by_seed, missing, over_seeds
-from workflow_scripts.analysis.law import ceiling, fit, last_quarter
+from workflow_scripts.analysis.law import ceiling, last_quarter
 from workflow_scripts.analysis.law_prediction import predict_end
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.results import LawPoints, law_points
@@ -74,8 +74,7 @@ def _early_error(data: ReportData, options: dict, arm: Arm) -> float:
 
 
 def _law(data: ReportData, options: dict, arm: Arm) -> float:
-    points = _points(data, arm)
-    fitted = fit("exp", points.entropy, points.accuracy, points.step)
+    fitted = _points(data, arm).fit()
     return ceiling("exp", fitted).value if options["of"] == "ceiling" else getattr(fitted, options["of"])
 
 
