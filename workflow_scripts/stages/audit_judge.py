@@ -89,7 +89,8 @@ def collect(stage: Stage, rows: list[dict], labels: list[dict], scores: dict, tr
     import numpy as np
 
     from workflow_scripts.evaluation.audit import Items
-    from workflow_scripts.evaluation.grading import grade_by_rule, grade_by_truth
+    from workflow_scripts.evaluation.graders.rule import accepted_by_rule
+    from workflow_scripts.evaluation.graders.truth import right_by_truth
     from workflow_scripts.rewards.votes import majority
 
     answers, references = ([row[name] for row in rows] for name in ("answer", "reference"))
@@ -101,12 +102,12 @@ def collect(stage: Stage, rows: list[dict], labels: list[dict], scores: dict, tr
     verdicts["constant"] = np.full(len(rows), commonest_verdict(labels))
     verdicts["string"] = np.array([a == r.strip() for a, r in zip(answers, references, strict=True)])
     grading = stage.config.get("grading", "math")
-    verdicts["contains"] = np.array(grade_by_rule(answers, references, "contains", grading))
-    verdicts["rule"] = np.array(grade_by_rule(answers, references, "verify", grading))
+    verdicts["contains"] = np.array(accepted_by_rule(answers, references, "contains", grading))
+    verdicts["rule"] = np.array(accepted_by_rule(answers, references, "verify", grading))
     if all(row["votes"] for row in rows):
         verdicts["majority"] = np.array([majority(row["votes"]) for row in rows])
     if truths is not None:
-        verdicts["truth"] = np.array(grade_by_truth(answers, [truths[row["question_id"]] for row in rows]))
+        verdicts["truth"] = np.array(right_by_truth(answers, [truths[row["question_id"]] for row in rows]))
     rated = imported(stage, rows, verdicts)
     weights = np.array([row["count"] for row in rows], dtype=np.float64)
     return Items(np.array([row["subject"] for row in rows]), weights, verdicts, p_yes, rated)

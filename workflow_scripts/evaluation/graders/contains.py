@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from workflow_scripts.rewards.rule import Verdict, grade_batch
+from workflow_scripts.evaluation.graders.rule import accepted_by_rule
 
 
 def grade(answers: list[dict], settings: dict, model: Any) -> dict[str, list]:
     """See `workflow_scripts.evaluation.graders`."""
     responses, references = ([row[name] for row in answers] for name in ("response", "reference"))
-    verdicts = grade_batch(responses, references, kind=settings["grading"], rule="contains")
-    return {"contains": [verdict is Verdict.EQUAL for verdict in verdicts]}
+    return {"contains": accepted_by_rule(responses, references, "contains", settings["grading"])}
