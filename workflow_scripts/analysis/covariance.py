@@ -13,15 +13,8 @@ from workflow_scripts.analysis.arms import Arm, by_setting
 from workflow_scripts.analysis.autocorrelation import effective_pairs
 from workflow_scripts.analysis.curves import Curve
 from workflow_scripts.analysis.intervals import over_seeds
+from workflow_scripts.rl.covariance_shares import COVARIANCE_SHARES
 
-TOP_SHARES = {
-    "cov_top_002": 0.0002,
-    "cov_top_02": 0.002,
-    "cov_top_2": 0.02,
-    "cov_top_20": 0.2,
-    "cov_top_50": 0.5,
-    "cov_all": 1.0,
-}
 WHEN = ("step 1", "first third", "middle third", "last third")
 CHANGES = ("levels", "detrended", "first differences")
 WINDOW = 25  # steps of the rolling mean that is taken off; fixed before anything was measured
@@ -37,7 +30,7 @@ def quantile_rows(runs: list[tuple[Arm, Columns]]) -> list[Row]:
     metrics = {arm.role: columns for arm, columns in runs}
     rows = []
     for setting, arms in by_setting([arm for arm, _ in runs]).items():
-        for name, top in TOP_SHARES.items():
+        for name, top in COVARIANCE_SHARES.items():
             for when in WHEN:
                 values = [_mean(metrics[arm.role], name, when) for arm in arms]
                 estimate = over_seeds([value for value in values if isfinite(value)])

@@ -5,16 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
+from workflow_scripts.rl.covariance_shares import COVARIANCE_SHARES
 from workflow_scripts.rl.losses.statistics import token_covariance
-
-COVARIANCE_SHARES = {
-    "cov_top_002": 0.0002,
-    "cov_top_02": 0.002,
-    "cov_top_2": 0.02,
-    "cov_top_20": 0.2,
-    "cov_top_50": 0.5,
-    "cov_all": 1.0,
-}
 
 
 def response_entropy(entropy: torch.Tensor, mask: torch.Tensor) -> float | None:

@@ -14,7 +14,7 @@ from workflow_scripts.analysis.arms import read_arms
 from workflow_scripts.analysis.comparison import QUANTITIES
 from workflow_scripts.analysis.curves import Curve, spent_early
 from workflow_scripts.analysis.published import NEEDED, read_published
-from workflow_scripts.analysis.report import measured, published_section
+from workflow_scripts.analysis.report import measured, mechanism_section, published_section
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.report.matching import Matcher, scale_of
 from workflow_scripts.analysis.report.style import make_look
@@ -253,6 +253,18 @@ def test_folded_tables_say_that_nothing_was_measured_and_measured_ones_name_the_
         row for block in published_section.section(data).blocks[:-2] for row in block.rows if "UNVERIFIED" in row[1]
     ]
     assert unverified and all(not any(cell for cell in row[2:]) for row in unverified)
+
+
+def test_the_mechanism_shows_what_the_papers_print_above_what_was_measured(data):
+    shares, covariances = mechanism_section.collapse_table(data), mechanism_section.covariance_table(data)
+    assert shares.rows[0][0] == "published, 11 models"
+    assert [cell[0] for cell in shares.rows[0][1:-1]] == [0.73, 0.94, 0.73, 0.94, 0.76, 0.93]
+    assert covariances.rows[0][:2] == ["published, Qwen2.5-7B", "step 1"]
+    assert [cell[0] for cell in covariances.rows[0][2:-1]] == TABLES["covariance_profile"].rows[0].values
+    config, data.config = data.config, {**data.config, "published": None}
+    assert mechanism_section.collapse_table(data).rows == shares.rows[1:]
+    assert mechanism_section.covariance_table(data).rows == covariances.rows[1:]
+    data.config = config
 
 
 def test_the_page_shows_them_and_a_run_without_the_file_does_without(three, data):

@@ -1,14 +1,15 @@
 """Collapse and covariance: how early entropy is spent, and what the covariance says about it."""
 
-from workflow_scripts.analysis.collapse import SHARES, UNCONTROLLED
+from math import nan
+
+from workflow_scripts.analysis.collapse import QUANTITIES, SHARES, UNCONTROLLED
 from workflow_scripts.analysis.covariance import CHANGES, WHEN, WINDOW
 from workflow_scripts.analysis.report.blocks import Column, Section, Table
 from workflow_scripts.analysis.report.data import ReportData
 from workflow_scripts.analysis.report.headline import triple
+from workflow_scripts.analysis.report.published_section import printed_values
+from workflow_scripts.rl.covariance_shares import COVARIANCE_SHARES
 
-# (quantity, share) -> the paper's mean over 11 runs; 2505.22617, section 2.3. Table 1: Qwen2.5-7B, training step 1.
-PUBLISHED_COLLAPSE = {("entropy", 0): 0.73, ("entropy", 1): 0.94, ("accuracy", 0): 0.76, ("accuracy", 1): 0.93}
-PUBLISHED_COVARIANCE = {0.0002: 5.654, 0.002: 3.112, 0.02: 1.385, 0.2: 0.351, 0.5: 0.152, 1.0: 0.003}
 _SHARE_NAMES = ("1/12", "1/3")
 
 
@@ -25,21 +26,27 @@ def _label(data: ReportData, setting: str) -> str:
     return data.look.label(data.settings[setting][0]) if setting in data.settings else setting
 
 
+def _alone(value: float | None) -> tuple[float, float, float] | None:
+    """A published value, which has no interval."""
+    return None if value is None else (value, nan, nan)
+
+
 def collapse_table(data: ReportData) -> Table | None:
     """Settings down; share of entropy spent and of gain reached after 1/12 and 1/3 of the steps across."""
     found = {(row["arm"], row["quantity"], row["share"]): row for row in data.tables["collapse"]}
-    keys = [
-        (quantity, share) for quantity in ("training entropy", "validation entropy", "accuracy") for share in SHARES
-    ]
+    keys = [(quantity, share) for quantity in QUANTITIES for share in SHARES]
     cells: list[list] = []
     for arm in dict.fromkeys(row["arm"] for row in data.tables["collapse"]):
         rows = [found.get((arm, *key)) for key in keys]
         seeds = max(row["seeds"] for row in rows if row)
         cells.append([_label(data, arm), *(triple(row) if row else None for row in rows), seeds])
     cells.sort(key=lambda row: row[0] != UNCONTROLLED)
-    published = [PUBLISHED_COLLAPSE[quantity.split()[-1], SHARES.index(share)] for quantity, share in keys]
-    missing = float("nan")
-    cells.insert(0, ["published, 11 models", *((value, missing, missing) for value in published), None])
+    published = {
+        (o.get("of"), round(o.get("share", nan), 3)): value for _, o, value in printed_values(data, "collapse")
+    }
+    figures = [published.get((quantity.split()[-1], round(share, 3))) for quantity, share in keys]
+    if cells and published:
+        cells.insert(0, ["published, 11 models", *map(_alone, figures), None])
     names = {"training entropy": "entropy spent, training", "validation entropy": "entropy spent, validation"}
     columns = [Column("arm")]
     for quantity, share in keys:
@@ -51,7 +58,7 @@ def collapse_table(data: ReportData) -> Table | None:
         "the steps. Training entropy is of one batch and noisy, validation entropy of the fixed prompts."
     )
     title = "How early entropy is spent and accuracy gained"
-    return Table("collapse", title, caption, columns, cells, data.origins("law")) if len(cells) > 1 else None
+    return Table("collapse", title, caption, columns, cells, data.origins("law")) if cells else None
 
 
 def covariance_table(data: ReportData) -> Table | None:
@@ -59,7 +66,6 @@ def covariance_table(data: ReportData) -> Table | None:
     rows = data.tables["covariance"]
     tops = list(dict.fromkeys(row["top"] for row in rows))
     found = {(row["arm"], row["when"], row["top"]): row for row in rows}
-    missing = float("nan")
     cells: list[list] = []
     for arm in dict.fromkeys(row["arm"] for row in rows):
         for when in WHEN:
@@ -68,8 +74,10 @@ def covariance_table(data: ReportData) -> Table | None:
                 cells.append([_label(data, arm), when, *map(triple, here), max(row["seeds"] for row in here)])
     if not cells:
         return None
-    printed = [(PUBLISHED_COVARIANCE[top], missing, missing) for top in tops]
-    cells.insert(0, ["published, Qwen2.5-7B", "step 1", *printed, None])
+    published: dict[str, dict[float | None, float]] = {}
+    for row, options, value in printed_values(data, "covariance_profile"):
+        published.setdefault(row, {})[COVARIANCE_SHARES.get(options.get("column"))] = value
+    above = [[f"published, {row}", "step 1", *map(_alone, map(by.get, tops)), None] for row, by in published.items()]
     columns = [Column("arm"), Column("when")]
     columns += [Column(f"top {100 * top:g} %" if top < 1 else "all", "number_interval") for top in tops]
     columns += [Column("seeds", "int")]
@@ -77,7 +85,7 @@ def covariance_table(data: ReportData) -> Table | None:
         "Mean covariance (2505.22617, Eq. 10) of the tokens with the largest one. A few tokens have hundreds of times "
         "the mean: those are the ones that Clip-Cov and KL-Cov act on."
     )
-    return Table("covariance", "Covariance of the top tokens", caption, columns, cells, data.origins("law"))
+    return Table("covariance", "Covariance of the top tokens", caption, columns, above + cells, data.origins("law"))
 
 
 def correlation_table(data: ReportData) -> Table | None:

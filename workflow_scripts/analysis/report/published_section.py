@@ -45,6 +45,16 @@ def tables_of(data: ReportData, study: str) -> list[Table]:
     return [table_of(data, published, t) for t in published.tables if home(data, t) == study] if published else []
 
 
+def printed_values(data: ReportData, name: str) -> Iterator[tuple[str, dict, float]]:
+    """(row, options of its measure, value) of each number of a published table, percent as shares; none without it."""
+    published = read_published(data.config.get("published"))
+    for table in published.tables if published else ():
+        for row in table.rows if table.id == name else ():
+            for place, value in zip(table.printed_columns, row.values, strict=False):
+                if value is not None:
+                    yield row.name, table.measure_of(row, place), value / 100 if table.unit == "percent" else value
+
+
 def home(data: ReportData, table: PublishedTable) -> str | None:
     """The first study of this run that measures the table."""
     return next((study for study in table.studies if study in (data.config.get("studies") or {})), None)
