@@ -3,7 +3,7 @@
 from workflow_scripts.analysis.grades import ALL
 from workflow_scripts.analysis.report.blocks import Column, Table
 from workflow_scripts.analysis.report.data import ReportData
-from workflow_scripts.analysis.report.headline import setting_style, triple
+from workflow_scripts.analysis.report.headline import triple
 
 _RATE_NAMES = {"truncated": "truncated", "no_answer": "no answer"}
 
@@ -25,7 +25,7 @@ def majority_table(data: ReportData) -> Table | None:
         largest = max(k for k in ks if (arm, benchmark, k) in found)
         figures = [triple(row) if row else None for row in here]
         best = passed.get((arm, benchmark, largest))
-        label, seeds = setting_style(data, arm).label, next(row["seeds"] for row in here if row)
+        label, seeds = data.label(arm), next(row["seeds"] for row in here if row)
         cells.append([label, benchmark, *figures, triple(best) if best else None, seeds])
     columns = [Column("arm"), Column("benchmark"), *(Column(f"maj@{k}, %", "share_interval") for k in ks)]
     columns += [Column("pass at the largest k, %", "share_interval"), Column("seeds", "int")]
@@ -48,7 +48,7 @@ def rate_table(data: ReportData) -> Table | None:
         here = [found.get((arm, benchmark, rate)) for rate in rates]
         some = next(row for row in here if row)
         figures = [triple(row) if row else None for row in here]
-        cells.append([setting_style(data, arm).label, benchmark, *figures, some["seeds"], some["questions"]])
+        cells.append([data.label(arm), benchmark, *figures, some["seeds"], some["questions"]])
     columns = [Column("arm"), Column("benchmark")]
     columns += [Column(f"{_RATE_NAMES[rate]}, %", "share_interval") for rate in rates]
     columns += [Column("seeds", "int"), Column("questions", "int")]

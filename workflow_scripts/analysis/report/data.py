@@ -40,6 +40,16 @@ class ReportData:
     def settings(self) -> dict[str, list[Arm]]:
         return by_setting(self.arms)
 
+    def label(self, setting: str) -> str:
+        """A setting, or an untrained policy, as the reader knows it; the name as it is where this run has neither."""
+        arm = next((arm for arm in self.arms + self.baselines if arm.setting == setting), None)
+        return self.look.label(arm) if arm else setting
+
+    def rows_of(self, table: str, arm: Arm, entropy_of: str = "training") -> Rows:
+        """Rows of one arm in a table of the law, under one reading of the entropy."""
+        wanted = (arm.setting, arm.seed, entropy_of)
+        return [row for row in self.tables[table] if (row["arm"], row["seed"], row["entropy_of"]) == wanted]
+
     def contexts(self) -> dict[str, list[str]]:
         """Settings that share policy, data and algorithm, under a title ("" where there is only one such group)."""
         groups: dict[str, list[str]] = {}

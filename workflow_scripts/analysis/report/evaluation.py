@@ -29,10 +29,6 @@ def section(data: ReportData) -> Section:
     return Section("evaluation", "Evaluation", intro, [block for block in blocks if block])
 
 
-def _label(data: ReportData, setting: str) -> str:
-    return setting_style(data, setting).label
-
-
 def grader_table(data: ReportData) -> Table | None:
     """One row per setting and benchmark, one column per grader."""
     rows = data.tables["comparison"]
@@ -43,7 +39,7 @@ def grader_table(data: ReportData) -> Table | None:
         figures = [found.get((arm, benchmark, grader)) for grader in graders]
         some = next(row for row in figures if row)
         counts = [some["seeds"], some["questions"], some["method"]]
-        cells.append([_label(data, arm), benchmark, *(triple(row) if row else None for row in figures), *counts])
+        cells.append([data.label(arm), benchmark, *(triple(row) if row else None for row in figures), *counts])
     columns = [Column("arm"), Column("benchmark"), *(Column(f"{grader}, %", "share_interval") for grader in graders)]
     columns += [Column("seeds", "int"), Column("questions", "int"), Column("interval")]
     caption = (
@@ -89,7 +85,7 @@ def subject_table(data: ReportData) -> Table | None:
     cells = []
     for arm, benchmark in dict.fromkeys((row["arm"], row["benchmark"]) for row in rows):
         figures = [found.get((arm, benchmark, subject)) for subject in subjects]
-        cells.append([_label(data, arm), benchmark, *(triple(row) if row else None for row in figures)])
+        cells.append([data.label(arm), benchmark, *(triple(row) if row else None for row in figures)])
     columns = [Column("arm"), Column("benchmark")]
     columns += [Column(f"{subject}{_mark(data, subject)}, %", "share_interval") for subject in subjects]
     caption = "Accuracy by subject with 95 % intervals, by the truth where there is one." + _groups(data)
@@ -144,7 +140,7 @@ def difference_table(data: ReportData) -> Table | None:
     """All paired differences."""
     cells = []
     for row in data.tables["differences"]:
-        names = [_label(data, row["arm"]), _label(data, row["versus"]), row["benchmark"], row["subject"], row["grader"]]
+        names = [data.label(row["arm"]), data.label(row["versus"]), row["benchmark"], row["subject"], row["grader"]]
         cells.append([*names, triple(row), row["seeds"], row["questions"], row["method"]])
     columns = [Column(name) for name in ("arm", "against", "benchmark", "subject", "grader")]
     columns += [Column("difference, points", "share_interval"), Column("seeds", "int"), Column("questions", "int")]

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from workflow_scripts.analysis.grades import GRADERS
 from workflow_scripts.analysis.report.blocks import Explorer, visible
 from workflow_scripts.analysis.report.data import ReportData
-from workflow_scripts.analysis.report.sampling import STRATA, VERDICTS_SHOWN
+from workflow_scripts.analysis.report.sampling import STRATA
 
 ROWS = 1000  # answers on the page, all policies together
 CHARACTERS = 1500  # of a text; a longer one loses its middle
@@ -33,7 +34,7 @@ def explorer(data: ReportData) -> Explorer:
         response = shortened(row["response"])
         characters += len(response)
         chances = [row[name] and round(row[name], 3) for name in ("teacher_p_yes", "judge_p_yes")]
-        verdicts = [row[grader] for grader in VERDICTS_SHOWN]
+        verdicts = [row[grader] for grader in GRADERS]
         place = [questions[key], embedded["arms"].index(name), row["sample"], list(STRATA).index(row["stratum"])]
         embedded["rows"].append([*place, *verdicts, *chances, row["truncated"], row["length"], response])
     embedded["strata"] = list(STRATA.values())

@@ -70,13 +70,12 @@ def full_table(data: ReportData) -> Table | None:
     intervals = {
         (r["arm"], r["seed"], r["entropy_of"], r["form"], r["quantity"]): r for r in data.tables["law_intervals"]
     }
-    names = {arm.setting: data.look.label(arm) for arm in data.arms}
     rows = []
     for row in (r for r in data.tables["law"] if r["form"] in FORMS):
         key = (row["arm"], row["seed"], row["entropy_of"], row["form"])
         found = [intervals.get((*key, quantity)) for quantity in ("a", "b", "ceiling", "early ceiling")]
         cells = [(r["value"], r["low"], r["high"]) if r else None for r in found]
-        head = [names.get(row["arm"], row["arm"]), row["seed"], row["entropy_of"], FORM_NAMES[row["form"]], row["n"]]
+        head = [data.label(row["arm"]), row["seed"], row["entropy_of"], FORM_NAMES[row["form"]], row["n"]]
         fit = [row[name] for name in ("r2", "rmse", "autocorrelation", "n_effective", "rmse_late")]
         rows.append([*head, *fit, *cells])
     columns = [Column("arm"), Column("seed", "int"), Column("entropy of"), Column("form"), Column("points", "int")]
@@ -98,8 +97,7 @@ def residual_figure(data: ReportData) -> Figure | None:
     panels = []
     styles = [Style(2, "", "measured less fitted"), Style(0, "7 4", "± 2 binomial deviations")]
     for setting, arms in data.settings.items():
-        wanted = (setting, arms[0].seed, "training")
-        points = [p for p in data.tables["law_points"] if (p["arm"], p["seed"], p["entropy_of"]) == wanted]
+        points = data.rows_of("law_points", arms[0])
         if not points or arms[0].entropy != "none" or not np.isfinite([p["fitted"] for p in points]).all():
             continue
         step = np.array([p["step"] for p in points], dtype=float)

@@ -4,7 +4,6 @@ from math import isfinite
 
 import numpy as np
 
-from workflow_scripts.analysis.arms import Arm
 from workflow_scripts.analysis.intervals import over_seeds
 from workflow_scripts.analysis.plots import Series, curves
 from workflow_scripts.analysis.report.blocks import Column, Figure, Table
@@ -26,13 +25,12 @@ def _rows(data: ReportData, entropy_of: str = "training") -> list[dict]:
 
 def advice_table(data: ReportData) -> Table | None:
     """One row per arm and seed: the sentence that the early fit allows, and what happened."""
-    labels = {setting: data.look.label(arms[0]) for setting, arms in data.settings.items()}
     cells = []
     for row in (row for row in _rows(data) if row["predictor"] == "exp"):
         outcome = {True: "inside", False: "outside", None: "no interval"}[row["inside"]]
         figures = [row["early"], _advice(row), triple(row), row["actual"], outcome]
         errors = [row["rmse_late"], row["error_final"], row["noise"]]
-        cells.append([labels.get(row["arm"], row["arm"]), row["seed"], *figures, *errors])
+        cells.append([data.label(row["arm"]), row["seed"], *figures, *errors])
     columns = [Column("arm"), Column("seed", "int"), Column("points seen", "int"), Column("advice")]
     columns += [Column("predicted end, %", "share_interval"), Column("ended at, %", "share"), Column("outcome")]
     columns += [Column("late RMSE, %", "share"), Column("final error, %", "share"), Column("noise of R, %", "share")]
@@ -91,7 +89,7 @@ def figure(data: ReportData) -> Figure | None:
     """Accuracy per step with the early fit's prediction: settings without entropy control, first seed (as Fig. 5)."""
     panels, styles = [], [Style(0, "", "measured"), Style(FORM_STYLES["exp"].hue, "7 4", "exp(H) from the early part")]
     for setting, arms in data.settings.items():
-        points = _points(data, arms[0]) if arms[0].entropy == "none" else []
+        points = data.rows_of("law_points", arms[0]) if arms[0].entropy == "none" else []
         if points:
             step = np.array([p["step"] for p in points], dtype=float)
             columns = [100 * np.array([p[name] for p in points]) for name in ("accuracy", "predicted")]
@@ -108,8 +106,3 @@ def figure(data: ReportData) -> Figure | None:
     if not panels:
         return None
     return Figure("law_prediction", "Prediction from the start", caption, panels, styles, data.origins("law"), True)
-
-
-def _points(data: ReportData, arm: Arm) -> list[dict]:
-    wanted = (arm.setting, arm.seed, "training")
-    return [p for p in data.tables["law_points"] if (p["arm"], p["seed"], p["entropy_of"]) == wanted]

@@ -31,19 +31,12 @@ def section(data: ReportData) -> Section:
     return Section("law", "The entropy law", intro, [block for block in blocks if block])
 
 
-def rows_of(data: ReportData, table: str, arm: Arm, entropy_of: str = "training") -> list[dict]:
-    """Rows of one arm under one reading of the entropy."""
-    wanted = (arm.setting, arm.seed, entropy_of)
-    return [row for row in data.tables[table] if (row["arm"], row["seed"], row["entropy_of"]) == wanted]
-
-
 def verdict_table(data: ReportData) -> Table | None:
     """One row per setting: the two conditions of the law under both readings of the entropy."""
-    labels = {setting: data.look.label(arms[0]) for setting, arms in data.settings.items()}
     cells = []
     for row in data.tables["law_verdicts"]:
         excess, gap = ((row[n], row[f"{n}_low"], row[f"{n}_high"]) for n in ("excess", "gap"))
-        name = labels.get(row["arm"], row["arm"]) + (" (null control)" if row["null_control"] else "")
+        name = data.label(row["arm"]) + (" (null control)" if row["null_control"] else "")
         against = FORM_NAMES.get(row["alternative"], row["alternative"])
         ceiling = [gap, 100 * row["entropy_left"] if isfinite(row["entropy_left"]) else None]
         parts = [row["prediction"], against, excess, row["ceiling"], *ceiling]
@@ -68,7 +61,7 @@ def figure(data: ReportData) -> Figure | None:
     panels = []
     for setting, arms in data.settings.items():
         arm = arms[0]
-        points = rows_of(data, "law_points", arm)
+        points = data.rows_of("law_points", arm)
         if not points:
             continue
         svg = law(_plot(data, arm, points), data.look.style(arm), f"Accuracy against entropy, {data.look.label(arm)}")
@@ -87,7 +80,7 @@ def figure(data: ReportData) -> Figure | None:
 
 def _plot(data: ReportData, arm: Arm, points: list[dict]) -> LawPlot:
     entropy, accuracy = (np.array([p[name] for p in points]) for name in ("entropy", "accuracy"))
-    fits = {row["form"]: row for row in rows_of(data, "law", arm)}
+    fits = {row["form"]: row for row in data.rows_of("law", arm)}
     grid = np.linspace(_SMALLEST, float(entropy.max()) * 1.05, 60)
     lines = []
     for form in _DRAWN:
@@ -122,12 +115,12 @@ def summary(data: ReportData) -> Table | None:
 
 
 def _summary_row(data: ReportData, arms: list[Arm], entropy_of: str = "training") -> list | None:
-    rows = [row for arm in arms for row in rows_of(data, "law", arm, entropy_of)]
+    rows = [row for arm in arms for row in data.rows_of("law", arm, entropy_of)]
     exp = [row for row in rows if row["form"] == "exp"]
     if not exp:
         return None
     late = [over_seeds([r["rmse_late"] for r in rows if r["form"] == form]).value for form in (*FORMS, *NAIVE)]
-    predicted = [row for arm in arms for row in rows_of(data, "law_prediction", arm, entropy_of)]
+    predicted = [row for arm in arms for row in data.rows_of("law_prediction", arm, entropy_of)]
     noise = over_seeds([row["noise"] for row in predicted if row["predictor"] == "exp"]).value
     ends = [cell(over_seeds([row[name] for row in exp])) for name in ("predicted_ceiling", "accuracy_reached")]
     gap = cell(over_seeds([row["predicted_ceiling"] - row["accuracy_reached"] for row in exp]))

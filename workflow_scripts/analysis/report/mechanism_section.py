@@ -22,10 +22,6 @@ def section(data: ReportData) -> Section:
     return Section("mechanism", "Collapse and covariance", intro, [block for block in blocks if block])
 
 
-def _label(data: ReportData, setting: str) -> str:
-    return data.look.label(data.settings[setting][0]) if setting in data.settings else setting
-
-
 def _alone(value: float | None) -> tuple[float, float, float] | None:
     """A published value, which has no interval."""
     return None if value is None else (value, nan, nan)
@@ -39,7 +35,7 @@ def collapse_table(data: ReportData) -> Table | None:
     for arm in dict.fromkeys(row["arm"] for row in data.tables["collapse"]):
         rows = [found.get((arm, *key)) for key in keys]
         seeds = max(row["seeds"] for row in rows if row)
-        cells.append([_label(data, arm), *(triple(row) if row else None for row in rows), seeds])
+        cells.append([data.label(arm), *(triple(row) if row else None for row in rows), seeds])
     cells.sort(key=lambda row: row[0] != UNCONTROLLED)
     published = {
         (o.get("of"), round(o.get("share", nan), 3)): value for _, o, value in printed_values(data, "collapse")
@@ -71,7 +67,7 @@ def covariance_table(data: ReportData) -> Table | None:
         for when in WHEN:
             here = [found[arm, when, top] for top in tops]
             if any(row["seeds"] for row in here):
-                cells.append([_label(data, arm), when, *map(triple, here), max(row["seeds"] for row in here)])
+                cells.append([data.label(arm), when, *map(triple, here), max(row["seeds"] for row in here)])
     if not cells:
         return None
     published: dict[str, dict[float | None, float]] = {}
@@ -99,7 +95,7 @@ def correlation_table(data: ReportData) -> Table | None:
     ):
         here = [found[arm, measured_on, seed, series] for series in CHANGES]
         name = "all" if seed is None else str(seed)
-        cells.append([_label(data, arm), measured_on, name, *map(triple, here), here[0]["n"], here[0]["n_effective"]])
+        cells.append([data.label(arm), measured_on, name, *map(triple, here), here[0]["n"], here[0]["n_effective"]])
     columns = [Column("arm"), Column("entropy change on"), Column("seed")]
     columns += [Column(series, "number_interval") for series in CHANGES]
     columns += [Column("pairs", "int"), Column("independent", "number")]

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-VERDICTS_SHOWN = ("truth", "rule", "contains", "teacher", "judge")
-GRADES_SHOWN = (*VERDICTS_SHOWN, "teacher_p_yes", "judge_p_yes")
+from workflow_scripts.analysis.grades import GRADERS
+
+GRADES_SHOWN = (*GRADERS, "teacher_p_yes", "judge_p_yes")
 KEYS = ("benchmark", "question_id", "sample")
 
 # name -> what the reader sees; an answer belongs to the first that fits
@@ -56,7 +57,7 @@ def stratum_of(table: pa.Table) -> np.ndarray:
 
     The judge is the distilled one, or the teacher where it did not grade.
     """
-    yes = {name: _equals(table, name, True) for name in VERDICTS_SHOWN}
+    yes = {name: _equals(table, name, True) for name in GRADERS}
     no = {name: _equals(table, name, False) for name in yes}
     distilled = yes["judge"] | no["judge"]
     judge_yes, judge_no = (np.where(distilled, side["judge"], side["teacher"]) for side in (yes, no))

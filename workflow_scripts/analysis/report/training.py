@@ -106,9 +106,8 @@ def equal_accuracy_table(data: ReportData) -> Table | None:
     for arm in dict.fromkeys(row["arm"] for row in rows):
         figures = [found.get((arm, quantity)) for quantity in quantities]
         span = f"{100 * figures[0]['accuracy_low']:.0f}–{100 * figures[0]['accuracy_high']:.0f}"
-        label = data.look.label(data.settings[arm][0])
         counts = [figures[0]["seeds"], figures[0]["method"]]
-        cells.append([label, span, *(triple(row) if row else None for row in figures), *counts])
+        cells.append([data.label(arm), span, *(triple(row) if row else None for row in figures), *counts])
     columns = [Column("arm"), Column("common accuracies, %")]
     columns += [Column(quantity, "number_interval") for quantity in quantities]
     columns += [Column("seeds", "int"), Column("interval")]
