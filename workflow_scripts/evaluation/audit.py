@@ -55,7 +55,7 @@ def agreement_rows(items: Items) -> list[dict[str, Any]]:
     for judge in (name for name in items.verdicts if name not in ONLY_REFERENCES):
         for versus in (name for name in items.references if name != judge):
             shared = items.seen_by("second") if "second" in (judge, versus) else items
-            for subject, inside in _subjects(shared):
+            for subject, inside in by_subject(shared.subjects):
                 verdicts, actual = shared.verdicts[judge][inside], shared.verdicts[versus][inside]
                 found = confusion(verdicts, actual, shared.weights[inside])
                 figures = {
@@ -76,7 +76,7 @@ def uncertainty_rows(items: Items, versus: str) -> list[dict[str, Any]]:
     """Share of rollouts on which P(YES) lies within 0.05-0.95, per subject and over all."""
     rows = []
     for judge, p_yes in items.p_yes.items():
-        for subject, inside in _subjects(items):
+        for subject, inside in by_subject(items.subjects):
             weights = items.weights[inside]
             unclear = (p_yes[inside] >= CLEAR) & (p_yes[inside] <= 1 - CLEAR)
             share = float(weights[unclear].sum() / weights.sum())
@@ -92,7 +92,7 @@ def vote_rows(items: Items, votes: Sequence[Sequence[bool]]) -> list[dict[str, A
         voted = replace(items, verdicts=items.verdicts | {"voted": np.array([majority(one[:m]) for one in votes])})
         for versus in (name for name in items.references if name != "majority"):
             shared = voted.seen_by(versus)
-            for subject, inside in _subjects(shared):
+            for subject, inside in by_subject(shared.subjects):
                 pair = (shared.verdicts[name][inside] for name in ("voted", versus))
                 found = confusion(*pair, shared.weights[inside])
                 figures = {"accuracy": found.accuracy, "kappa": found.kappa, "n": round(found.n)}
@@ -118,9 +118,10 @@ def reliability_rows(items: Items) -> list[dict[str, Any]]:
     ]
 
 
-def _subjects(items: Items) -> list[tuple[str, np.ndarray]]:
-    everything = np.ones(len(items.subjects), dtype=bool)
-    return [("all", everything)] + [(name, items.subjects == name) for name in sorted(set(items.subjects.tolist()))]
+def by_subject(subjects: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """(subject, mask (N,)) of all rows together, then of each subject of (N,) names."""
+    everything = np.ones(len(subjects), dtype=bool)
+    return [("all", everything)] + [(name, subjects == name) for name in sorted(set(subjects.tolist()))]
 
 
 def _row(judge: str, versus: str, subject: str, metric: str, value: float, n: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from workflow_scripts.evaluation.audit import by_subject
 from workflow_scripts.evaluation.gate import Figure
 from workflow_scripts.evaluation.probes import PROBES
 from workflow_scripts.evaluation.raters import rate
@@ -27,9 +28,7 @@ def probe_rows(
         if not asked:
             continue
         scores = rate(judge, [{**row, "answer": probe} for row in asked], ranks, every=True)
-        subjects = np.array([row["subject"] for row in asked])
-        for subject in ("all", *sorted(set(subjects.tolist()))):
-            inside = np.ones(len(asked), dtype=bool) if subject == "all" else subjects == subject
+        for subject, inside in by_subject(np.array([row["subject"] for row in asked])):
             rows.append(
                 {
                     "judge": name,
