@@ -15,17 +15,12 @@ import numpy as np
 MAX_SAMPLES = 1000  # C(n, n / 2) must fit a float
 
 
-def maj_at_k(answers: Sequence[Hashable], right: Sequence[bool], k: int | None = None) -> float:
-    """maj@k of one question (self-consistency, 2203.11171, Eq. 1); `k` None: of all its samples.
+def maj_at(answers: Sequence[Hashable], right: Sequence[bool], ks: Sequence[int]) -> list[float]:
+    """maj@k of one question (self-consistency, 2203.11171, Eq. 1) for several k.
 
     Equal answers are one answer, right in the share of its samples that are (equal answers can be graded apart).
     Raises ValueError without samples, or for a k that they do not allow.
     """
-    return maj_at(answers, right, [len(answers) if k is None else k])[0]
-
-
-def maj_at(answers: Sequence[Hashable], right: Sequence[bool], ks: Sequence[int]) -> list[float]:
-    """maj@k for several k at once; errors as in `maj_at_k`."""
     n = len(answers)
     if not n or n != len(right):
         raise ValueError(f"maj@k needs as many verdicts as answers and at least one, got {n}, {len(right)}")

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 
 from workflow_scripts.evaluation.estimators import avg_at_k, pass_at_k
-from workflow_scripts.evaluation.majority import maj_at, maj_at_k
+from workflow_scripts.evaluation.majority import maj_at
 
 
 @pytest.mark.parametrize("n", range(1, 8))
@@ -36,12 +36,12 @@ def test_avg_at_k():
 
 
 def test_maj_at_k_takes_the_commonest_answer_and_splits_ties():
-    assert maj_at_k(["7", "7", "8"], [True, True, False]) == 1.0
-    assert maj_at_k(["7", "8", "8"], [True, False, False]) == 0.0
-    assert maj_at_k(["7", "8"], [True, False]) == 0.5
-    assert maj_at_k(["7", "8", "9"], [True, False, False]) == pytest.approx(1 / 3)
+    assert maj_at(["7", "7", "8"], [True, True, False], [3]) == [1.0]
+    assert maj_at(["7", "8", "8"], [True, False, False], [3]) == [0.0]
+    assert maj_at(["7", "8"], [True, False], [2]) == [0.5]
+    assert maj_at(["7", "8", "9"], [True, False, False], [3]) == pytest.approx([1 / 3])
     with pytest.raises(ValueError):
-        maj_at_k([], [])
+        maj_at([], [], [1])
 
 
 def drawn(answers, right, k):
@@ -72,10 +72,10 @@ def test_maj_at_k_of_many_samples_starts_at_the_mean_and_ends_at_the_commonest()
 
 
 def test_equal_answers_that_were_graded_apart_count_by_their_share():
-    assert maj_at_k(["a", "a", "b"], [True, False, False]) == 0.5
+    assert maj_at(["a", "a", "b"], [True, False, False], [3]) == [0.5]
 
 
 @pytest.mark.parametrize("k", [0, 4])
 def test_maj_at_k_refuses_impossible_draws(k):
     with pytest.raises(ValueError, match="1 <= k <= n"):
-        maj_at_k(["a", "b", "c"], [True, False, False], k)
+        maj_at(["a", "b", "c"], [True, False, False], [k])
