@@ -9,6 +9,7 @@ rule fetch_model:
     wildcard_constraints:
         artifact=r"model\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("fetch_model")
+    localrule: True
     threads: placement_of(graph.config, "fetch_model").threads
     resources:
         **resources_of(graph.config, "fetch_model"),
@@ -19,7 +20,6 @@ rule fetch_model:
         work=WORK,
     message:
         "Downloading {wildcards.artifact}"
-    localrule: True
     shell:
         STAGE
 
@@ -35,6 +35,7 @@ rule fetch_dataset:
     wildcard_constraints:
         artifact=r"dataset\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("fetch_dataset")
+    localrule: True
     threads: placement_of(graph.config, "fetch_dataset").threads
     resources:
         **resources_of(graph.config, "fetch_dataset"),
@@ -45,6 +46,5 @@ rule fetch_dataset:
         work=WORK,
     message:
         "Downloading {wildcards.artifact}"
-    localrule: True
     shell:
         STAGE
