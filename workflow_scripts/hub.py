@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.artifacts.keys import file_digest
@@ -43,7 +44,7 @@ def fetch(stage: Stage) -> None:
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"):
         raise StageError(f"{what}: HF_HUB_OFFLINE is set here, where it would be downloaded: unset it")
     os.environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    partial = stage.checkpoints / SNAPSHOT
+    partial = _without_leftovers(stage.checkpoints / SNAPSHOT)
     with explained(what):
         files = chosen(what, kind, stage.config["files"], _listed(kind, repo, revision))
         check_space(what, sum(file.size or 0 for file in files) - _bytes_below(partial), stage.checkpoints)
@@ -97,12 +98,19 @@ def check_space(what: str, needed: int, folder: Path) -> None:
         raise StageError(f"{what} needs {needed / 1e9:.1f} GB more below {folder}, where {free / 1e9:.1f} GB are free")
 
 
+def _without_leftovers(folder: Path) -> Path:
+    """The folder, rid of what killed attempts had of single files: the library begins those again, elsewhere."""
+    for path in folder.rglob("*.incomplete"):
+        path.unlink()
+    return folder
+
+
 def _bytes_below(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _download(stage: Stage, partial: Path, files: list["RepoSibling"]) -> None:
-    """One file after the other (the library fetches the parts of a large one side by side), each where it broke off."""
+    """One file after the other, but not those that are there: the library fetches parts of a large one side by side."""
     from huggingface_hub import hf_hub_download
 
     kind, repo, revision = (stage.config[name] for name in ("kind", "repo", "revision"))
@@ -153,7 +161,7 @@ def explained(what: str) -> Iterator[None]:
         status = error.response.status_code if error.response is not None else "none"
         raise StageError(f"{what}: the hub answers with status {status}") from None
     except (httpx2.TransportError, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
-        hub = os.environ.get("HF_ENDPOINT", "the hub")
+        hub = urlsplit(os.environ.get("HF_ENDPOINT", "")).hostname or "the hub"  # the rest may hold a password
         raise StageError(f"{what}: no answer from {hub} ({type(error).__name__}); is there a network here?") from None
     except ValueError as error:
         raise StageError(f"{what}: {' '.join(str(error).split())[:200]}") from None
