@@ -30,7 +30,7 @@ def notes(log: Path) -> list[Note]:
 
 
 def own_network() -> list[str]:
-    """The front of a command that gives it a network namespace with nothing but loopback; empty where that is denied."""
+    """What to put before a command so that its only network is a loopback of its own; empty where that is denied."""
     front = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
     if not (shutil.which("unshare") and shutil.which("ip")):
         return []

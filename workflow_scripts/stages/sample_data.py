@@ -21,8 +21,10 @@ def _config(stage: Stage) -> dict:
     """The stage's config, with the place of what was downloaded for it and room for what is made of that on the way."""
     if "download" not in stage.inputs:
         return stage.config
-    places = {"folder": str(stage.path("download", SNAPSHOT)), "scratch": str(stage.checkpoints)}
-    return stage.config | {"source": stage.config["source"] | places}
+    places = {"folder": stage.path("download", SNAPSHOT), "scratch": stage.checkpoints / "arrow"}
+    return stage.config | {
+        "source": stage.config["source"] | {name: str(path.resolve()) for name, path in places.items()}
+    }
 
 
 def build(stage: Stage) -> None:

@@ -38,7 +38,7 @@ def _load(source: dict[str, Any], origin: str) -> Any:
 
     repo, revision = source["repo"], source["revision"]
     folder = source.get("folder", repo)
-    if not folder.startswith((".", "/")):
+    if not folder.startswith((".", "/")):  # the library would ask the hub
         raise ValueError(f"data set {repo} was not downloaded")
     try:
         return load_dataset(folder, source.get("name"), split=origin, cache_dir=source.get("scratch"))
