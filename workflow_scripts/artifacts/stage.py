@@ -31,6 +31,7 @@ import pyarrow as pa
 
 from workflow_scripts.artifacts.accepted import Accepted
 from workflow_scripts.artifacts.budget import Budget
+from workflow_scripts.artifacts.environment import redacted, set_network
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, fingerprint_parts, stage_libraries
 from workflow_scripts.artifacts.keys import GUARDS, content_id, file_digest, identity_of, key
@@ -183,24 +184,29 @@ Guards = dict[str, Callable[[Stage], None]]
 
 
 def run_stage(
-    name: str, build: Callable[[Stage], None], argv: list[str] | None = None, guards: Guards | None = None
+    name: str,
+    build: Callable[[Stage], None],
+    argv: list[str] | None = None,
+    guards: Guards | None = None,
+    online: bool = False,
 ) -> int:
     """Parse the command line, restore or build the artifact, publish it. Returns the exit status.
 
     `guards`: role of an input (one of keys.GUARDS) -> check that lets the stage run or raises. Where such an input
-    alone has changed, the artifact is restored.
+    alone has changed, the artifact is restored. `online`: whether build() may ask the hub.
     """
     clock, args = Clock(), _parse(name, argv)
     terminal = _redirect(args.log and log_of_rank(args.log, int(os.environ.get("RANK", 0))))
     signal.signal(signal.SIGTERM, _terminate)
     os.environ.update(OMP_NUM_THREADS=str(args.threads), TOKENIZERS_PARALLELISM="false")
+    set_network(online)
     try:
         _run(name, build, args, clock, guards or {})
     except BaseException as error:  # the last line is for the user, whatever happened
-        line = f"{name}: {_one_line(error, args.work)}"
+        line = redacted(f"{name}: {_one_line(error, args.work)}")
         with suppress(OSError):  # the disk of the log may be full
             if not isinstance(error, StageError | OSError | SystemExit | KeyboardInterrupt) and not _is_full(error):
-                traceback.print_exc()
+                print(redacted(traceback.format_exc()), file=sys.stderr)
             print(line, flush=True)
         if args.log:
             print(f"{line}  (log: {args.log})", file=terminal, flush=True)

@@ -7,6 +7,8 @@ from functools import cached_property, wraps
 from workflow_scripts.artifacts.keys import canonical_json, key
 
 FOLDERS = {
+    "fetch_model": "downloads",
+    "fetch_dataset": "downloads",
     "sample_data": "data",
     "prepare_model": "models",
     "explore_policy": "exploration",

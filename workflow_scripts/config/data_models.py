@@ -41,6 +41,11 @@ class HubSource(Strict):
     name: str | None = Field(None, description="configuration of the data set on the hub")
     columns: Columns = Columns()
 
+    @property
+    def downloaded(self) -> bool:
+        """Whether it comes from the hub; a `repo` that begins with a dot or a slash is a copy that is here already."""
+        return not self.repo.startswith((".", "/"))
+
 
 class FileSource(Strict):
     kind: Literal["file"]

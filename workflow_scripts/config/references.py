@@ -2,12 +2,17 @@
 
 from collections.abc import Iterable
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
+
+from workflow_scripts.artifacts.fingerprint import ROOT, locked_versions
+from workflow_scripts.config.base import Environment
 
 if TYPE_CHECKING:
     from workflow_scripts.config.models import Config
 
 STAGES = (
+    "fetch_model",
+    "fetch_dataset",
     "sample_data",
     "prepare_model",
     "explore_policy",
@@ -21,6 +26,7 @@ STAGES = (
     "compare_results",
     "render_report",
 )
+ENVIRONMENTS = get_args(Environment)
 RANKED = ("explore_policy", "distill_judge", "train_policy")  # their work is shared by one process per GPU
 
 
@@ -137,8 +143,14 @@ def _check_backends(config: "Config") -> None:
             raise ValueError(
                 f"{path}.backend: 'single' is one process, but placement.{stage} starts {ranks}: use zero2 or zero3"
             )
-        if training.backend != "single" and config.environment != "deepspeed":
-            raise ValueError(f"{path}.backend: {training.backend!r} needs environment: deepspeed")
+        if training.backend != "single" and config.environment not in (having := environments_with("deepspeed")):
+            raise ValueError(f"{path}.backend: {training.backend!r} needs environment: {' or '.join(having)}")
+
+
+def environments_with(*packages: str) -> list[str]:
+    """The environments whose lock file pins one of these packages."""
+    locks = {name: locked_versions(ROOT / "envs" / f"{name}.txt") for name in ENVIRONMENTS}
+    return [name for name, pins in locks.items() if not pins.keys().isdisjoint(packages)]
 
 
 def _expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:

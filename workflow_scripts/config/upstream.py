@@ -1,6 +1,7 @@
 """What is made before any arm is trained: data, models, explorations, labels, judges and their audits."""
 
 import math
+import re
 from pathlib import Path
 
 from workflow_scripts.artifacts.accepted import Accepted
@@ -8,6 +9,7 @@ from workflow_scripts.artifacts.fingerprint import fingerprint
 from workflow_scripts.config.artifact import Artifact, once, plain
 from workflow_scripts.config.files import source_digests
 from workflow_scripts.config.models import Config
+from workflow_scripts.hub import FILES
 
 
 class Upstream:
@@ -34,19 +36,29 @@ class Upstream:
 
     # -------------------------------------------------------------------------------- data and models
     @once
+    def download(self, kind: str, repo: str, revision: str) -> Artifact:
+        """A repository of the hub (kind: model, dataset) at a commit, shared by all that is made from it."""
+        slice_ = {"kind": kind, "repo": repo, "revision": revision, "files": sorted(FILES[kind])}
+        return self._artifact(f"fetch_{kind}", f"{kind}.{re.sub('[^a-z0-9_.]', '_', repo.lower())}", slice_)
+
+    @once
     def data(self, name: str, seed: int) -> Artifact:
         dataset, seed = self.config.datasets[name], self._upstream_seed(seed)
         slice_ = {"dataset": name, **plain(dataset, "source", "splits"), "seed": seed}
         if dataset.source.kind == "file":
             slice_["source"]["sha256"] = source_digests(dataset)
-        against = {f"against:{other}": self.data(other, seed) for other in dataset.against}
-        return self._artifact("sample_data", f"{name}.s{seed}", slice_, **against)
+        inputs = {f"against:{other}": self.data(other, seed) for other in dataset.against}
+        if dataset.source.kind == "hub" and dataset.source.downloaded:
+            inputs["download"] = self.download("dataset", dataset.source.repo, dataset.source.revision)
+        return self._artifact("sample_data", f"{name}.s{seed}", slice_, **inputs)
 
     @once
     def model(self, name: str, seed: int) -> Artifact:
         source, seed = self.config.models[name].source, self._upstream_seed(seed)
         if source.kind == "hub":
-            return self._artifact("prepare_model", name, {"model": name, "source": plain(source), "seed": 0})
+            download = self.download("model", source.repo, source.revision)
+            slice_ = {"model": name, "source": plain(source), "seed": 0}
+            return self._artifact("prepare_model", name, slice_, download=download)
         slice_ = {"model": name, "source": plain(source) | {"template": self._template(name)}, "seed": seed}
         return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
 

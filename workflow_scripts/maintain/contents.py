@@ -66,6 +66,8 @@ def faults(manifest: Path, checksum: Callable[[Path], str]) -> dict[Path, str]:
 
 def misfits(manifest: Path, stage: str) -> list[Path]:
     """Tables of an intact artifact whose columns are not those that today's code of its stage writes and reads."""
+    if stage == "fetch_dataset":  # whose tables are others'
+        return []
     tables = [manifest.parent / name for name in _tables(read_manifest(manifest)["files"])]
     return [path for path in tables if not _fits(path, stage)]
 

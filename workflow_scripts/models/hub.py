@@ -1,33 +1,37 @@
-"""Take a model from the Hugging Face hub at a pinned revision (or from the local cache where there is no network)."""
+"""A model of the Hugging Face hub, from its download: checked, and handed on without a copy."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.artifacts import Stage, StageError
+from workflow_scripts.artifacts import Stage
+from workflow_scripts.hub import SNAPSHOT
 
-# Weights as safetensors only, and never a file that could run.
-PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "LICENSE*", "README.md"]
+INDEX = "model.safetensors.index.json"
 
 
 def prepare(stage: Stage, source: dict[str, Any], seed: int) -> None:
-    """Write the snapshot `source["repo"]` at `source["revision"]` to model/; StageError in one line if it fails."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    repo, revision = source["repo"], source["revision"]
-    if revision == "unpinned":
-        raise StageError(f"model {repo} has no pinned revision: put the commit to use into the config")
-    target = stage.out / "model"
-    try:
-        snapshot_download(repo, revision=revision, allow_patterns=PATTERNS, local_dir=target)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise StageError(f"model {repo} at revision {revision}: {str(error).splitlines()[0]}") from error
-    _check(target, repo)
+    """Link the downloaded snapshot of `source["repo"]` to model/; ValueError if it is not a whole model directory."""
+    snapshot = stage.path("download", SNAPSHOT)
+    for name in stage.files("download"):
+        file = Path(name).relative_to(SNAPSHOT)
+        stage.link(snapshot / file, str(Path("model") / file))
+    check(stage.out / "model", source["repo"])
 
 
-def _check(target: Path, repo: str) -> None:
-    import shutil
+def check(folder: Path, repo: str) -> None:
+    """Raise ValueError where config, tokenizer or a part of the weights is missing, or weights are no safetensors."""
+    from safetensors import SafetensorError, safe_open
 
-    shutil.rmtree(target / ".cache", ignore_errors=True)  # download times would make the artifact differ each time
-    if not list(target.glob("*.safetensors")):
-        raise StageError(f"model {repo} has no safetensors weights; other formats are refused")
+    weights = {path.name for path in folder.glob("*.safetensors")}
+    needed = {"config.json", "tokenizer.json"}
+    if (folder / INDEX).is_file():
+        needed |= set(json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values())
+    if missing := sorted(name for name in needed if not (folder / name).is_file()):
+        raise ValueError(f"{repo} has no {missing[0]}")
+    for name in sorted(weights):
+        try:
+            with safe_open(folder / name, framework="np"):  # reads the header, which names all tensors and their places
+                pass
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{repo}: {name} is not a safetensors file ({str(error).splitlines()[0]})") from None

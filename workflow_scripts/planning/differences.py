@@ -34,6 +34,8 @@ _ARM = {
 }
 # stage -> path in its slice -> path in the YAML; the longest that fits counts, and what fits none stays as it is
 SETTINGS = {
+    "fetch_model": {"": "models.source"},
+    "fetch_dataset": {"": "datasets.source"},
     "sample_data": {"source": "datasets.source", "splits": "datasets.splits"},
     "prepare_model": {"source.template": "models.template", "source": "models.source"},
     "explore_policy": _ARM,

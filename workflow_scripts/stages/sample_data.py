@@ -6,14 +6,25 @@ from importlib import import_module
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 from workflow_scripts.artifacts.schemas import QUESTIONS
 from workflow_scripts.data.sources import SOURCES
+from workflow_scripts.hub import SNAPSHOT
 
 
 def _foreign(stage: Stage) -> Iterator[str]:
     """Yield the prompts of every data set that this one must not overlap."""
-    for role, folder in stage.inputs.items():
-        for file in sorted(folder.glob("*.parquet")):
-            if not file.name.endswith(".truth.parquet"):
-                yield from stage.read(role, file.name, QUESTIONS)["prompt"].to_pylist()
+    for role in stage.inputs:
+        for file in stage.files(role) if role.startswith("against:") else ():
+            if file.endswith(".parquet") and not file.endswith(".truth.parquet"):
+                yield from stage.read(role, file, QUESTIONS)["prompt"].to_pylist()
+
+
+def _config(stage: Stage) -> dict:
+    """The stage's config, with the place of what was downloaded for it and room for what is made of that on the way."""
+    if "download" not in stage.inputs:
+        return stage.config
+    places = {"folder": stage.path("download", SNAPSHOT), "scratch": stage.checkpoints / "arrow"}
+    return stage.config | {
+        "source": stage.config["source"] | {name: str(path.resolve()) for name, path in places.items()}
+    }
 
 
 def build(stage: Stage) -> None:
@@ -22,7 +33,7 @@ def build(stage: Stage) -> None:
     if kind not in SOURCES:
         raise StageError(f"data source {kind!r} is unknown (known: {', '.join(SOURCES)})")
     try:
-        tables = import_module(SOURCES[kind]).make_tables(stage.config, _foreign(stage))
+        tables = import_module(SOURCES[kind]).make_tables(_config(stage), _foreign(stage))
     except ValueError as error:
         raise StageError(f"data set {stage.config['dataset']}: {error}") from error
     for note in tables.notes:

@@ -105,13 +105,21 @@ def test_shards_of_a_copy_are_read_as_one_and_splits_have_files_of_their_own(sam
     assert found.counts["train.overlap"] == 1
 
 
-def test_an_unpinned_or_shadowed_repository_is_refused(tmp_path, monkeypatch):
+def test_a_download_is_read_in_place_of_the_hub(tmp_path, monkeypatch):
+    """By the configurations of its README.md; a folder that happens to have the repository's name is not looked at."""
+    (tmp_path / "got" / "main").mkdir(parents=True)
+    write(tmp_path / "got" / "main" / "part.jsonl", RECORDS[:2])
+    write(tmp_path / "got" / "other.jsonl", RECORDS)
+    files = "- config_name: a\n  data_files: [{split: test, path: main/*.jsonl}]\n"
+    (tmp_path / "got" / "README.md").write_text(f"---\nconfigs:\n{files}---\n")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owner" / "name").mkdir(parents=True)
-    with pytest.raises(ValueError, match="owner/name has no pinned revision"):
-        list(hub.read({"repo": "owner/name", "revision": "unpinned"}, "test", set()))
-    with pytest.raises(ValueError, match="a folder of that name is here"):
-        list(hub.read({"repo": "owner/name", "revision": "0" * 40}, "test", set()))
+    source = {"repo": "owner/name", "revision": "0" * 40, "name": "a"}
+    with pytest.raises(ValueError, match="data set owner/name was not downloaded"):
+        list(hub.read(source, "test", set()))
+    places = {"folder": str(tmp_path / "got"), "scratch": str(tmp_path / "scratch")}
+    assert [record["question"] for _, record in hub.read(source | places, "test", set())] == WORDS[:2]
+    assert list((tmp_path / "scratch").iterdir())
 
 
 @pytest.fixture

@@ -127,7 +127,17 @@ def test_training_resumes_bit_for_bit(tmp_path):
     assert not [path for path in tmp_path.rglob("*") if path.suffix in (".pt", ".bin", ".pkl")]  # nothing to unpickle
 
 
-def test_an_unpinned_model_is_refused(tmp_path):
-    stage = type("S", (), {"out": tmp_path})()
-    with pytest.raises(StageError, match="a/b has no pinned revision"):
-        hub.prepare(stage, {"repo": "a/b", "revision": "unpinned"}, 0)
+def test_a_downloaded_model_must_be_whole_and_of_safetensors(tmp_path):
+    save_file({"w": torch.zeros(2)}, tmp_path / "model-1.safetensors")
+    for name in ("config.json", "tokenizer.json"):
+        with pytest.raises(ValueError, match=f"owner/name has no {name}"):
+            hub.check(tmp_path, "owner/name")
+        (tmp_path / name).write_text("{}")
+    hub.check(tmp_path, "owner/name")
+    index = {"weight_map": {"w": "model-1.safetensors", "v": "model-2.safetensors"}}
+    (tmp_path / hub.INDEX).write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="owner/name has no model-2.safetensors"):
+        hub.check(tmp_path, "owner/name")
+    torch.save({"v": torch.zeros(2)}, tmp_path / "model-2.safetensors")  # a pickle under another name
+    with pytest.raises(ValueError, match="model-2.safetensors is not a safetensors file"):
+        hub.check(tmp_path, "owner/name")

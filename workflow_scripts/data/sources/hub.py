@@ -1,7 +1,6 @@
-"""Questions of a Hugging Face data set at a pinned revision (data files only, no loading scripts)."""
+"""Questions of a Hugging Face data set at a pinned revision (data files only, no loading scripts, no network)."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from workflow_scripts.data.collect import collect
@@ -20,7 +19,8 @@ def make_tables(config: dict[str, Any], foreign: Iterable[str]) -> Tables:
 def read(source: dict[str, Any], origin: str, columns: set[str]) -> Iterator[Record]:
     """Yield the records of the split `origin`, only `columns` where all are there; ValueError if it cannot be had.
 
-    A `repo` that begins with a dot or a slash is a local copy of a repository, and its revision is not looked at.
+    They are read from the download in `source["folder"]`; without one `repo` is itself a local copy of a repository,
+    whose revision is not looked at. The configurations that its README.md defines hold.
     """
     table = _load(source, origin)
     number = 0
@@ -37,13 +37,11 @@ def _load(source: dict[str, Any], origin: str) -> Any:
     from datasets.exceptions import DatasetsError
 
     repo, revision = source["repo"], source["revision"]
-    if not repo.startswith((".", "/")):
-        if revision == "unpinned":
-            raise ValueError(f"data set {repo} has no pinned revision: put the commit to use into the config")
-        if Path(repo).exists():  # which the library would read in place of the hub's
-            raise ValueError(f"data set {repo}: a folder of that name is here; write ./{repo} if it is meant")
+    folder = source.get("folder", repo)
+    if not folder.startswith((".", "/")):  # the library would ask the hub
+        raise ValueError(f"data set {repo} was not downloaded")
     try:
-        return load_dataset(repo, source.get("name"), split=origin, revision=revision)
+        return load_dataset(folder, source.get("name"), split=origin, cache_dir=source.get("scratch"))
     except (DatasetsError, OSError, ValueError, RuntimeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"data set {repo} at revision {revision}, split {origin!r}: {first}") from error

@@ -1,0 +1,50 @@
+rule fetch_model:
+    """A model of the hub at a pinned revision, downloaded where Snakemake runs: compute nodes have no internet."""
+    output:
+        manifest=ensure(output_of("fetch_model"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/fetch_model/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_model/{{artifact}}.jsonl"
+    wildcard_constraints:
+        artifact=r"model\.[a-z0-9_.]+-[0-9a-f]{10}",
+    priority: priority_of("fetch_model")
+    localrule: True
+    threads: placement_of(graph.config, "fetch_model").threads
+    resources:
+        **resources_of(graph.config, "fetch_model"),
+    params:
+        stage="fetch_model",
+        spec=spec_of("fetch_model"),
+        inputs=inputs_of("fetch_model"),
+        work=WORK,
+    message:
+        "Downloading {wildcards.artifact}"
+    shell:
+        STAGE
+
+
+rule fetch_dataset:
+    """A data set of the hub at a pinned revision, downloaded where Snakemake runs: compute nodes have no internet."""
+    output:
+        manifest=ensure(output_of("fetch_dataset"), non_empty=True),
+    log:
+        f"{RESULTS}/logs/fetch_dataset/{{artifact}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/fetch_dataset/{{artifact}}.jsonl"
+    wildcard_constraints:
+        artifact=r"dataset\.[a-z0-9_.]+-[0-9a-f]{10}",
+    priority: priority_of("fetch_dataset")
+    localrule: True
+    threads: placement_of(graph.config, "fetch_dataset").threads
+    resources:
+        **resources_of(graph.config, "fetch_dataset"),
+    params:
+        stage="fetch_dataset",
+        spec=spec_of("fetch_dataset"),
+        inputs=inputs_of("fetch_dataset"),
+        work=WORK,
+    message:
+        "Downloading {wildcards.artifact}"
+    shell:
+        STAGE
