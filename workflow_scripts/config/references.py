@@ -21,7 +21,15 @@ STAGES = (
     "compare_results",
     "render_report",
 )
-RANKED = ("explore_policy", "distill_judge", "train_policy")  # their work is shared by one process per GPU
+RANKED = (
+    "explore_policy",
+    "distill_judge",
+    "train_policy",
+    "sample_answers",
+)  # their work is shared by one process per GPU
+
+WITH_DEEPSPEED = ("deepspeed", "vllm-cpu")  # environments that hold the library
+WITH_VLLM = ("vllm-cpu",)
 
 
 def check_references(config: "Config") -> None:
@@ -44,6 +52,7 @@ def check_references(config: "Config") -> None:
     _check_studies(config, splits)
     _check_arms(config)
     _check_backends(config)
+    _check_engines(config)
 
 
 def _check_settings(config: "Config", splits: list[str]) -> None:
@@ -137,8 +146,33 @@ def _check_backends(config: "Config") -> None:
             raise ValueError(
                 f"{path}.backend: 'single' is one process, but placement.{stage} starts {ranks}: use zero2 or zero3"
             )
-        if training.backend != "single" and config.environment != "deepspeed":
-            raise ValueError(f"{path}.backend: {training.backend!r} needs environment: deepspeed")
+        if training.backend != "single" and config.environment not in WITH_DEEPSPEED:
+            raise ValueError(f"{path}.backend: {training.backend!r} needs environment: {' or '.join(WITH_DEEPSPEED)}")
+
+
+def _check_engines(config: "Config") -> None:
+    """vLLM in the ranks' own processes needs its library, and whole groups of GPUs on every node."""
+    policies = {name for study in config.studies.values() for name in study.algorithms}
+    explorers = {exploration.algorithm for exploration in config.explorations.values()}
+    for stage, path, engine in (
+        *(("train_policy", f"algorithms.{name}.rollout", config.algorithms[name].rollout) for name in sorted(policies)),
+        *(
+            ("explore_policy", f"algorithms.{name}.rollout", config.algorithms[name].rollout)
+            for name in sorted(explorers)
+        ),
+        *(("sample_answers", f"models.{name}.sampling", model.sampling) for name, model in config.models.items()),
+    ):
+        if engine.engine == "inprocess":
+            continue
+        if config.environment not in WITH_VLLM:
+            raise ValueError(f"{path}.engine: {engine.engine!r} needs environment: {' or '.join(WITH_VLLM)}")
+        place = config.placement.get(stage)
+        here = place.ranks // place.nodes if place else 1
+        if here % engine.tensor_parallel:
+            raise ValueError(
+                f"{path}.tensor_parallel: {engine.tensor_parallel} does not divide the {here} ranks of a node that "
+                f"placement.{stage} starts"
+            )
 
 
 def _expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:
