@@ -1,4 +1,4 @@
-"""Config of the models: where a network comes from, what it is asked with, and how it is run where it judges or answers."""
+"""Config of the models: where a network comes from, what it is asked with, how it is run to judge or to answer."""
 
 from typing import Annotated, Literal
 

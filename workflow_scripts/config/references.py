@@ -21,7 +21,7 @@ STAGES = (
     "compare_results",
     "render_report",
 )
-RANKED = (
+RANKED = ("explore_policy", "distill_judge", "train_policy", "sample_answers")  # run by one process per GPU
     "explore_policy",
     "distill_judge",
     "train_policy",

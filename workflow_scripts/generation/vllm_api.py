@@ -20,6 +20,7 @@ SUPPORTED = ("0.32", "0.33")
 def import_vllm() -> Any:
     """The module. Raises StageError in one line where it is missing or of another version than the supported ones."""
     os.environ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", **vllm_environment()}  # read when vllm is imported
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it has several lines to say at every load
     try:
         import vllm
     except ImportError as error:
