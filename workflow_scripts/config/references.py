@@ -22,12 +22,6 @@ STAGES = (
     "render_report",
 )
 RANKED = ("explore_policy", "distill_judge", "train_policy", "sample_answers")  # run by one process per GPU
-    "explore_policy",
-    "distill_judge",
-    "train_policy",
-    "sample_answers",
-)  # their work is shared by one process per GPU
-
 WITH_DEEPSPEED = ("deepspeed", "vllm-cpu")  # environments that hold the library
 WITH_VLLM = ("vllm-cpu",)
 
