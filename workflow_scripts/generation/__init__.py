@@ -102,6 +102,11 @@ def _module(settings: EngineSettings) -> Any:
     return importlib.import_module(ENGINES[settings.engine])
 
 
+def texts(tokenizer: Any, rows: list[list[int]]) -> list[str]:
+    """Rows of token ids as text, without special tokens. (The tokenizer makes one text of no rows.)"""
+    return tokenizer.batch_decode(rows, skip_special_tokens=True) if rows else []
+
+
 def end_tokens(model_ends: int | list[int] | None, tokenizer: Any) -> list[int]:
     """Ids that end a response: those of the model's generation config and the tokenizer's own."""
     ends = model_ends if isinstance(model_ends, list) else [model_ends]

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from workflow_scripts.generation import EngineSettings, Generation, end_tokens
+from workflow_scripts.generation import EngineSettings, Generation, end_tokens, texts
 from workflow_scripts.generation.cache import RoomyCache
 
 MAX_ROWS = 512  # rows decoded together: past a few hundred, a CPU gains nothing and the cache only grows
@@ -182,7 +182,7 @@ class InProcessEngine:
         return Generation(
             tokens=tokens,
             mask=mask,
-            text=self.tokenizer.batch_decode(rows, skip_special_tokens=True),
+            text=texts(self.tokenizer, rows),
             truncated=~out.ended.cpu(),
             log_probs=out.log_probs[:, :width].cpu(),
             entropy=out.entropy[:, :width].cpu(),

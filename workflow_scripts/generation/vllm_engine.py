@@ -21,7 +21,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from workflow_scripts.generation import EngineSettings, Generation, end_tokens, vllm_api
+from workflow_scripts.generation import EngineSettings, Generation, end_tokens, texts, vllm_api
 from workflow_scripts.rl.seeds import derive_seed
 
 CPU_BLOCK = 32  # tokens of a cache block on a CPU: vLLM's 128 would keep the prefix cache from short prompts
@@ -157,7 +157,7 @@ class VllmEngine:
         return Generation(
             tokens=tokens,
             mask=mask,
-            text=self.tokenizer.batch_decode(rows, skip_special_tokens=True),
+            text=texts(self.tokenizer, rows),
             truncated=torch.tensor([output.finish_reason == "length" for output in outputs], dtype=torch.bool),
             log_probs=log_probs,
             version=self.version,
