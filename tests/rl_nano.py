@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tests.tiny import small_model
-from workflow_scripts.generation import make_engine
+from workflow_scripts.generation import EngineSettings, make_engine
 from workflow_scripts.models.tokenizer import train_tokenizer
 from workflow_scripts.rewards import RewardBatch, RewardResult
 from workflow_scripts.rl.advantages import compute_advantages
@@ -60,7 +60,7 @@ def nano_rollouts():
     """32 rollouts of another policy than the one that is updated, so that ratios differ from one."""
     model, tokenizer = nano_policy()
     questions = nano_questions(tokenizer)
-    engine = make_engine("inprocess", model, tokenizer)
+    engine = make_engine(EngineSettings(), model, tokenizer)
     sampled = sample(engine, questions, list(range(8)), samples=4, max_tokens=8, temperature=1.0, seed=0)
     generation, groups = sampled.generation, torch.arange(32) // 4
     result = many_letters(sampled.reward_batch(questions))

@@ -56,7 +56,7 @@ REGISTRIES = {
     ),
     "explore_policy": _TRAINER,
     "train_policy": _TRAINER,
-    "sample_answers": (("engine", "generation/__init__.py", "ENGINES"),),
+    "sample_answers": (("sampling.engine", "generation/__init__.py", "ENGINES"),),
 }
 
 

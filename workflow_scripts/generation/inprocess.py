@@ -5,21 +5,31 @@ rows that have ended leave the batch; prompts of like length go together. Each r
 numbers, drawn before the first token, so what it becomes does not depend on which other rows have ended.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from workflow_scripts.generation import Generation
+from workflow_scripts.generation import EngineSettings, Generation, end_tokens, texts
 from workflow_scripts.generation.cache import RoomyCache
 
 MAX_ROWS = 512  # rows decoded together: past a few hundred, a CPU gains nothing and the cache only grows
 COMPACT_BELOW = 0.8  # drop ended rows when fewer than this share still runs
 
 
-def build(model: Any, tokenizer: Any) -> "InProcessEngine":
+def build(model: Any, tokenizer: Any, settings: EngineSettings) -> "InProcessEngine":
     """An engine on `model` and `tokenizer`; it reads the weights anew at each call."""
     return InProcessEngine(model, tokenizer)
+
+
+def from_folder(folder: Path, tokenizer: Any, settings: EngineSettings) -> "InProcessEngine":
+    """An engine with the weights of a directory, on this rank's GPU where there is one."""
+    from workflow_scripts.models.loading import load_model
+
+    model = load_model(folder, settings.precision)
+    return InProcessEngine(model.to("cuda") if torch.cuda.is_available() else model, tokenizer)
 
 
 @dataclass
@@ -50,13 +60,23 @@ class _Output:
 
 
 class InProcessEngine:
+    shares_weights = True
+
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.tokenizer, self.version = model, tokenizer, 0
         self.device = next(model.parameters()).device
-        ends = getattr(model.generation_config, "eos_token_id", None)
-        ends = ends if isinstance(ends, list) else [ends]
-        ends = sorted({tokenizer.eos_token_id, *ends} - {None})
+        ends = end_tokens(getattr(model.generation_config, "eos_token_id", None), tokenizer)
         self.ends = torch.tensor(ends, dtype=torch.long, device=self.device)
+
+    def load(self, weights: Iterable[tuple[str, torch.Tensor]], version: int) -> None:
+        """Nothing moves: the weights are the model's."""
+        self.version = version
+
+    def sleep(self) -> None:
+        """Nothing is held but the model."""
+
+    def close(self) -> None:
+        """Nothing is held but the model."""
 
     @torch.inference_mode()
     def generate(
@@ -162,10 +182,11 @@ class InProcessEngine:
         return Generation(
             tokens=tokens,
             mask=mask,
-            text=self.tokenizer.batch_decode(rows, skip_special_tokens=True),
+            text=texts(self.tokenizer, rows),
             truncated=~out.ended.cpu(),
             log_probs=out.log_probs[:, :width].cpu(),
             entropy=out.entropy[:, :width].cpu(),
+            version=self.version,
         )
 
 

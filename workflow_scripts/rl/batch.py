@@ -11,7 +11,8 @@ class Rollouts:
 
     `prompts` B lists of token ids; `tokens` (B, T) int64 and `mask` (B, T) bool of the responses; `groups` (B,) int64;
     `truncated` (B,) bool; `old_log_probs`, `entropy` (B, T) before the update; `rewards` (B,); `verdicts` (B,) bool;
-    `advantages` (B, T); `ref_log_probs` (B, T) or None where no term reads the reference.
+    `advantages` (B, T); `ref_log_probs` (B, T) or None where no term reads the reference; `engine_log_probs` (B, T) as
+    the engine reported them, None where it is the trainer; `weights` (B, T) of the tokens' losses, None: all one.
     """
 
     prompts: list[list[int]]
@@ -25,6 +26,8 @@ class Rollouts:
     verdicts: torch.Tensor
     advantages: torch.Tensor | None = None
     ref_log_probs: torch.Tensor | None = None
+    engine_log_probs: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
 
     @classmethod
     def concat(cls, parts: list["Rollouts"]) -> "Rollouts":

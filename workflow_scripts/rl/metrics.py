@@ -13,6 +13,7 @@ from workflow_scripts.rl.measures import (
     response_entropy,
     token_entropy,
 )
+from workflow_scripts.rl.mismatch import mismatch_figures
 from workflow_scripts.rl.update import UpdateReport, summed
 
 MONITORED = ("truth", "rule", "rule_failed")
@@ -42,6 +43,7 @@ def rollout_figures(everything: Rollouts, kept: Rollouts, monitored: dict[str, n
         "groups_kept": groups_kept,
         "kl_ref": _kl_to_reference(kept),
         "group_cov": _group_covariance(kept, groups),
+        **mismatch_figures(everything.old_log_probs, everything.engine_log_probs, mask),
         **covariance_profile(kept.old_log_probs, kept.advantages, kept.mask),
     }
 

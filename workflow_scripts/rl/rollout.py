@@ -34,6 +34,11 @@ class Questions:
             self._encoded[index] = encode_chat(self._tokenizer, text)
         return self._encoded[index]
 
+    def probe(self, count: int) -> list[list[int]]:
+        """The prompts of at most `count` questions spread over the table."""
+        count = min(count, len(self))
+        return [self.encode(place * len(self) // count) for place in range(count)]
+
 
 @dataclass(frozen=True)
 class Sampled:
@@ -77,8 +82,8 @@ def before_update(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """`(old_log_probs, entropy)` (B, T): log-probabilities at the sampling temperature, entropy at temperature 1.
 
-    An engine that runs the trainer's `own` weights has computed both on the way; for any other one `forward` is run on
-    the responses.
+    An engine that shares the trainer's weights has computed both on the way, where it sampled from its `own` policy;
+    for any other one `forward` is run on the responses.
     """
     generation = sampled.generation
     if own and generation.log_probs is not None and generation.entropy is not None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from workflow_scripts.generation import ENGINES
 from workflow_scripts.rl.advantages import advantage_options
 from workflow_scripts.rl.backends import BACKENDS
 from workflow_scripts.rl.entropy_coefficient import EntropyCoefficient
@@ -24,6 +25,9 @@ class RolloutSettings:
     temperature: float = 1.0
     responses: str = "policy"
     engine: str = "inprocess"
+    tensor_parallel: int = 1
+    gpu_memory: float = 0.4
+    importance_cap: float | None = None
     max_batches: int = 1
     overlong_buffer: int = 0
     overlong_weight: float = 1.0
@@ -140,6 +144,7 @@ class Settings:
             )
         if self.normalize_reward and self.advantage.name in ("grpo", "qae"):
             raise ValueError(f"normalize_reward with advantage {self.advantage.name}: the group's deviation cancels it")
+        self._check_engine()
         self.adaptive_entropy_coefficient()
         loss_options(self.loss.name, self.loss.options)
         if self.loss.aggregation not in loss_aggregations(self.loss.name):
@@ -148,6 +153,18 @@ class Settings:
                 f"{', '.join(loss_aggregations(self.loss.name))}"
             )
         advantage_options(self.advantage.name, self.advantage.options)
+
+    def _check_engine(self) -> None:
+        rollout = self.rollout
+        if rollout.engine not in ENGINES:
+            raise ValueError(f"rollout.engine {rollout.engine!r}, allowed: {', '.join(ENGINES)}")
+        if rollout.engine == "inprocess":
+            if rollout.importance_cap is not None:
+                raise ValueError("rollout.importance_cap: the engine inprocess is the trainer: every weight is one")
+            if rollout.tensor_parallel > 1:
+                raise ValueError("rollout.tensor_parallel: the engine inprocess runs on one GPU")
+        elif rollout.responses == "start":
+            raise ValueError("rollout.responses start: the starting policy samples with the engine inprocess only")
 
     @property
     def has_kl(self) -> bool:

@@ -4,9 +4,11 @@ What is sampled does not depend on the number of ranks, because an engine's rand
 response in the batch.
 """
 
+from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
+import torch
 
 from workflow_scripts.generation import Generation, RolloutEngine
 from workflow_scripts.ranks import Ranks
@@ -15,16 +17,20 @@ from workflow_scripts.rl.batch import joined
 
 
 class ShardedEngine:
-    """A rollout engine on every rank."""
+    """A rollout engine on every rank, or one on every group of `tensor_parallel` consecutive ranks."""
 
-    def __init__(self, engine: RolloutEngine, ranks: Ranks) -> None:
-        self.engine, self.ranks = engine, ranks
+    def __init__(self, engine: RolloutEngine, ranks: Ranks, tensor_parallel: int = 1) -> None:
+        """Raises ValueError where the ranks do not make whole groups."""
+        if ranks.world % tensor_parallel:
+            raise ValueError(f"tensor_parallel: {tensor_parallel} does not divide the {ranks.world} ranks of the job")
+        self.engine, self.ranks, self.shares_weights = engine, ranks, engine.shares_weights
+        self._group, self.engines = tensor_parallel, ranks.world // tensor_parallel
 
     def generate(
         self, prompts: list[list[int]], *, samples: int, max_tokens: int, temperature: float, seed: int, first: int = 0
     ) -> Generation:
-        """See `RolloutEngine`."""
-        part = self.ranks.part(len(prompts))
+        """See `RolloutEngine`; engine e gets the e-th of equal parts, and its ranks all make the same answers."""
+        part = Ranks(self.ranks.rank // self._group, self.engines).part(len(prompts))
         own = self.engine.generate(
             [prompts[index] for index in part],
             samples=samples,
@@ -33,8 +39,21 @@ class ShardedEngine:
             seed=seed,
             first=first + part.start,
         )
-        parts = self.ranks.gather(own)
-        return Generation(**{item.name: joined([getattr(part, item.name) for part in parts]) for item in fields(own)})
+        parts = self.ranks.gather(own)[:: self._group]
+        if len(versions := {part.version for part in parts}) > 1:
+            raise ValueError(f"engines with weights of versions {sorted(versions)}")
+        columns = {item.name: [getattr(part, item.name) for part in parts] for item in fields(own)}
+        del columns["version"]
+        return Generation(**{name: joined(column) for name, column in columns.items()}, version=own.version)
+
+    def load(self, weights: Iterable[tuple[str, torch.Tensor]], version: int) -> None:
+        self.engine.load(weights, version)
+
+    def sleep(self) -> None:
+        self.engine.sleep()
+
+    def close(self) -> None:
+        self.engine.close()
 
 
 def sharded_reward(reward: Reward, ranks: Ranks) -> Reward:

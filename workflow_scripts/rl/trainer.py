@@ -7,7 +7,7 @@ settings, weights and questions. Under several ranks each samples, judges and up
 
 import time
 from collections.abc import Collection
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,25 +16,21 @@ import torch
 
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.events import Events
-from workflow_scripts.generation import RolloutEngine, make_engine
 from workflow_scripts.models.loading import existing_vocabulary
 from workflow_scripts.rewards import Reward
-from workflow_scripts.rewards.normalize import z_score
 from workflow_scripts.rewards.verdict import failure_warning
 from workflow_scripts.rl.advantages import compute_advantages
 from workflow_scripts.rl.backends import make_backend
-from workflow_scripts.rl.batch import Rollouts, mixed_groups
+from workflow_scripts.rl.batch import Rollouts
 from workflow_scripts.rl.checkpoint import load_checkpoint, load_shards, save_checkpoint, save_shard
+from workflow_scripts.rl.collector import Collector, extend, timed
 from workflow_scripts.rl.hacking import MEANINGS, warning_signs
 from workflow_scripts.rl.measures import response_entropy
-from workflow_scripts.rl.metrics import rollout_figures, rule_failures, update_figures
+from workflow_scripts.rl.metrics import rollout_figures, update_figures
 from workflow_scripts.rl.policy import Policy, all_log_probs
-from workflow_scripts.rl.rollout import Questions, before_update, rollout_rows, sample
-from workflow_scripts.rl.sampler import PromptSampler
-from workflow_scripts.rl.seeds import derive_seed
+from workflow_scripts.rl.policy_engine import PROBE_PROMPTS, PolicyEngine, sharded_engine
+from workflow_scripts.rl.rollout import Questions
 from workflow_scripts.rl.settings import Settings
-from workflow_scripts.rl.shaping import overlong_penalty
-from workflow_scripts.rl.sharded import ShardedEngine, sharded_reward
 from workflow_scripts.rl.update import Updater
 from workflow_scripts.rl.validation import Validator
 
@@ -72,27 +68,27 @@ class Trainer:
         """
         if settings.needs_reference and reference is None:
             raise ValueError("a KL coefficient or rollout.responses: start is set, but there is no reference model")
-        self.questions, self.settings, self.stage, self.ranks = questions, settings, stage, stage.ranks
-        self.validator, self.keep_steps = validator, frozenset(keep_steps)
-        self.sampler = PromptSampler(len(questions), settings.rollout.prompts, settings.seed)
+        self.settings, self.stage, self.ranks, self.validator = settings, stage, stage.ranks, validator
         vocabulary = existing_vocabulary(model, tokenizer)
         self.reference = Policy(reference, vocabulary=vocabulary) if settings.has_kl else None
-        self.backend = make_backend(model, settings.update, self.ranks, vocabulary)
-        self.engine = self._engine(self.backend.rollout_model, tokenizer)
-        self.source = self._engine(reference, tokenizer) if settings.rollout.responses == "start" else self.engine
-        self.reward, self.monitors = reward, dict(monitors or {})
-        if self.ranks.world > 1:
-            self.reward = sharded_reward(reward, self.ranks)
-            self.monitors = {name: sharded_reward(monitor, self.ranks) for name, monitor in self.monitors.items()}
+        own = settings.rollout.engine == "inprocess"
+        self.backend = make_backend(model, settings.update, self.ranks, vocabulary, rollout_copy=own)
+        engine = sharded_engine(settings, self.backend.rollout_model if own else model, tokenizer, self.ranks)
+        self.engine = PolicyEngine(engine, self.backend, settings, self.ranks, questions.probe(PROBE_PROMPTS))
+        offline = settings.rollout.responses == "start"
+        self.collector = Collector(
+            source=sharded_engine(settings, reference, tokenizer, self.ranks) if offline else self.engine,
+            backend=self.backend,
+            questions=questions,
+            settings=settings,
+            reward=reward,
+            monitors=dict(monitors or {}),
+            stage=stage,
+            keep_steps=keep_steps,
+        )
         self.updater = Updater(self.backend, settings, self.ranks)
         self.entropy_coefficient = settings.adaptive_entropy_coefficient()
         self.history, self.events = History(), Events(stage)
-        self.batches = 0  # rollout batches sampled so far: as many as steps, or more with refill
-        self._unsaved: dict[str, list] = {}
-
-    def _engine(self, model: Any, tokenizer: Any) -> RolloutEngine:
-        engine = make_engine(self.settings.rollout.engine, model, tokenizer)
-        return ShardedEngine(engine, self.ranks) if self.ranks.world > 1 else engine
 
     @property
     def model(self) -> Any:
@@ -102,16 +98,17 @@ class Trainer:
     @property
     def responses(self) -> int:
         """Responses sampled for training so far."""
-        return self.batches * self.settings.rollout.prompts * self.settings.rollout.samples
+        return self.collector.batches * self.settings.rollout.prompts * self.settings.rollout.samples
 
     def train(self) -> History:
         """Run to the last step, from the newest checkpoint if there is one."""
-        with closing(self.events), self.stage.finishing_steps():
+        with closing(self.events), closing(self.engine), self.stage.finishing_steps():
             return self._train()
 
     def _train(self) -> History:
         done = self._resume()
         self.stage.log(self.settings.geometry())
+        self._follow()
         if done == 0:
             self._validate(0)
         started = before = time.monotonic()
@@ -133,24 +130,30 @@ class Trainer:
                 self._save(step)
             if reason and step < self.settings.steps:
                 raise StageError(f"{reason} after step {step} of {self.settings.steps}: saved, run it again")
-        self._keep(self._unsaved, self.history.rollouts)
+        extend(self.history.rollouts, self.collector.unsaved)
         return self.history
 
     # ------------------------------------------------------------------------------------------ one step
     def _step(self, step: int) -> tuple[dict[str, Any], int]:
         """The METRICS row of `step` and the number of generated tokens."""
-        first = self.batches
-        everything, monitored = self._collect(step)
+        first = self.collector.batches
+        everything, monitored = self.collector.collect(step)
+        self.engine.sleep()
         self._watch_rules(monitored, step)
-        kept = self._with_advantages(self._kept(everything))
-        row = {"step": step, "batches": self.batches - first, **rollout_figures(everything, kept, monitored)}
+        kept = self._with_advantages(self.collector.kept(everything))
+        row = {"step": step, "batches": self.collector.batches - first, **rollout_figures(everything, kept, monitored)}
         coefficient = self._entropy_coefficient(row["entropy_all"])
-        with self._timed("update"):
+        with timed(self.stage, "update"):
             reports = list(self.updater.run(kept, step, coefficient))
             self.backend.refresh()
         row |= update_figures(reports, self.updater.learning_rate(step * self.settings.update.minibatches))
         row |= {"entropy_coef": coefficient, "entropy_change": self._entropy_change(everything, row["entropy_all"])}
+        self._follow()
         return row, int(everything.mask.sum())
+
+    def _follow(self) -> None:
+        with timed(self.stage, "loading the engine"):
+            self.engine.follow()
 
     def _watch_rules(self, monitored: dict[str, np.ndarray], step: int) -> None:
         """A line in the log where rules fail often, the end where too often (`rewards.verdict`)."""
@@ -159,90 +162,12 @@ class Trainer:
         if warning:
             self.stage.log(f"warning: {warning}")
 
-    def _collect(self, step: int) -> tuple[Rollouts, dict[str, np.ndarray]]:
-        """Rollouts with raw rewards, and the monitors' verdicts: one batch, or as many as give enough mixed groups."""
-        rollout, parts, verdicts = self.settings.rollout, [], []
-        for attempt in range(1, rollout.max_batches + 1):
-            self.batches += 1
-            part, monitored = self._rollouts(step, self.batches)
-            parts.append(part)
-            verdicts.append(monitored)
-            found = sum(len(_mixed(one).groups.unique()) for one in parts)
-            if found >= rollout.prompts or rollout.max_batches == 1:
-                break
-            if attempt == rollout.max_batches:
-                raise StageError(
-                    f"step {step}: {found} of {rollout.prompts} groups with mixed verdicts after {attempt} batches: "
-                    f"the questions are too easy or too hard; raise rollout.max_batches, or leave it at 1"
-                )
-        return Rollouts.concat(parts), {name: np.concatenate([one[name] for one in verdicts]) for name in verdicts[0]}
-
-    def _rollouts(self, step: int, number: int) -> tuple[Rollouts, dict[str, np.ndarray]]:
-        """Batch `number`: sampled, judged, not yet shaped."""
-        settings, rollout = self.settings, self.settings.rollout
-        with self._timed("generation"):
-            sampled = sample(
-                self.source,
-                self.questions,
-                self.sampler.batch(number),
-                samples=rollout.samples,
-                max_tokens=rollout.max_tokens,
-                temperature=rollout.temperature,
-                seed=derive_seed(settings.seed, "rollout", number),
-            )
-        with self._timed("old log-probabilities"):
-            old, entropy = before_update(
-                self.backend.forward,
-                sampled,
-                own=self.source is self.engine,
-                temperature=rollout.temperature,
-                budget=settings.update.micro_batch_tokens,
-                ranks=self.ranks,
-            )
-        batch = sampled.reward_batch(self.questions)
-        with self._timed("reward"):
-            result = self.reward(batch)
-        with self._timed("monitoring"):
-            watched = {name: monitor(batch) for name, monitor in self.monitors.items()}
-        monitored = {name: found.verdicts for name, found in watched.items()}
-        monitored |= rule_failures([result, *watched.values()])
-        if step in self.keep_steps:
-            rows = rollout_rows(step, sampled, self.questions, result, first_group=(number - 1) * rollout.prompts)
-            self._keep(rows, self._unsaved)
-        rollouts = Rollouts(
-            prompts=sampled.prompts,
-            tokens=sampled.generation.tokens,
-            mask=sampled.generation.mask,
-            groups=number * rollout.prompts + torch.arange(len(sampled.asked)) // rollout.samples,
-            truncated=sampled.generation.truncated,
-            old_log_probs=old,
-            entropy=entropy,
-            rewards=torch.from_numpy(np.asarray(result.values, dtype=np.float32)),
-            verdicts=torch.from_numpy(np.asarray(result.verdicts, dtype=bool)),
-        )
-        return rollouts, monitored
-
-    def _kept(self, everything: Rollouts) -> Rollouts:
-        """The rollouts to train on, their rewards shaped and z-scored over everything that was sampled."""
-        settings, rollout, rewards = self.settings, self.settings.rollout, everything.rewards
-        if rollout.overlong_buffer:
-            rewards = rewards + overlong_penalty(
-                everything.mask.sum(dim=-1),
-                max_tokens=rollout.max_tokens,
-                buffer=rollout.overlong_buffer,
-                weight=rollout.overlong_weight,
-            )
-        if settings.normalize_reward:
-            rewards = torch.from_numpy(z_score(rewards.numpy()))
-        shaped = everything.replace(rewards=rewards)
-        return _mixed(shaped, most=rollout.prompts) if settings.filter_groups else shaped
-
     def _with_advantages(self, rollouts: Rollouts) -> Rollouts:
         settings, token_kl, reference = self.settings, None, None
         if len(rollouts) == 0:
             return rollouts.replace(advantages=torch.zeros(rollouts.mask.shape))
         if self.reference is not None:
-            with self._timed("reference"):
+            with timed(self.stage, "reference"):
                 reference, _ = all_log_probs(
                     self.reference,
                     rollouts.prompts,
@@ -276,7 +201,7 @@ class Trainer:
         """Entropy after the update less before it, on the same responses."""
         if not self.settings.measure_entropy_change:
             return None
-        with self._timed("entropy change"):
+        with timed(self.stage, "entropy change"):
             inputs = (self.backend.forward, rollouts.prompts, rollouts.tokens, rollouts.mask)
             _, entropy = all_log_probs(*inputs, budget=self.settings.update.micro_batch_tokens, ranks=self.ranks)
         return response_entropy(entropy, rollouts.mask) - before
@@ -285,7 +210,7 @@ class Trainer:
     def _validate(self, step: int) -> None:
         if self.validator is None:
             return
-        with self._timed("validation"):
+        with timed(self.stage, "validation"):
             rows = self.validator.run(self.engine, self.backend.forward, step)
         self.history.validation.extend(rows)
         total = rows[-1]
@@ -314,22 +239,17 @@ class Trainer:
         }
         self.stage.progress(step, self.settings.steps, **figures)
 
-    @contextmanager
-    def _timed(self, phase: str) -> Any:
-        start = time.perf_counter()
-        yield
-        self.stage.time(phase, time.perf_counter() - start)
-
     # --------------------------------------------------------------------------------- save and resume
     def _save(self, step: int) -> None:
         folder, first = self.stage.checkpoints, self.ranks.first
-        with self._timed("checkpoint"):
-            if self._unsaved:
+        with timed(self.stage, "checkpoint"):
+            if self.collector.unsaved:
                 if first:
-                    save_shard(folder, step, self._unsaved)
-                self._keep(self._unsaved, self.history.rollouts)
-                self._unsaved = {}
-            state = {"metrics": self.history.metrics, "validation": self.history.validation, "batches": self.batches}
+                    save_shard(folder, step, self.collector.unsaved)
+                extend(self.history.rollouts, self.collector.unsaved)
+                self.collector.unsaved = {}
+            state = {"metrics": self.history.metrics, "validation": self.history.validation}
+            state["batches"] = self.collector.batches
             if self.entropy_coefficient:
                 state["entropy_coefficient"] = self.entropy_coefficient.value
             save_checkpoint(folder, step, self.backend, state, first)
@@ -342,7 +262,7 @@ class Trainer:
         self.history = History(
             state["metrics"], state["validation"], load_shards(self.stage.checkpoints, state["step"])
         )
-        self.batches = state["batches"]
+        self.collector.batches = state["batches"]
         if self.entropy_coefficient:
             self.entropy_coefficient.value = state["entropy_coefficient"]
         for row in self.history.metrics:
@@ -352,16 +272,3 @@ class Trainer:
                 self.events.add("validation", row)
         self.stage.log(f"resumed after step {state['step']} of {self.settings.steps}")
         return state["step"]
-
-    @staticmethod
-    def _keep(rows: dict[str, list], into: dict[str, list]) -> None:
-        for name, values in rows.items():
-            into.setdefault(name, []).extend(values)
-
-
-def _mixed(rollouts: Rollouts, most: int | None = None) -> Rollouts:
-    """The groups with mixed verdicts, at most the first `most` of them."""
-    keep = mixed_groups(rollouts.verdicts, rollouts.groups)
-    if most is not None:
-        keep &= torch.isin(rollouts.groups, rollouts.groups[keep].unique()[:most])
-    return rollouts.take(torch.nonzero(keep).flatten().tolist())

@@ -155,6 +155,7 @@ class Updater:
             normalizer=batch.normalizer,
             statistics=batch.statistics.rows(rows, mask.shape[1]) if batch.statistics else None,
             generator=self._generator(batch.step, batch.index, number),
+            weights=None if part.weights is None else part.weights.to(device),
         )
         if batch.entropy_coef:
             loss = loss - batch.entropy_coef * aggregate(entropy, mask, aggregation, batch.normalizer)

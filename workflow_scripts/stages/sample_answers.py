@@ -3,6 +3,8 @@
 A benchmark that was sampled before from this policy, with these settings, is not sampled again (artifacts/parts.py).
 """
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 from typing import Any
 
@@ -12,26 +14,33 @@ QUESTIONS_PER_CALL = 256
 
 
 def build(stage: Stage) -> None:
+    with ExitStack() as open_engines:
+        load = cache(lambda: _load(stage, open_engines))
+        stage.account(**{name: _answer(stage, load, name) for name in sorted(stage.config["benchmarks"])})
+
+
+def _answer(stage: Stage, load: Callable[[], tuple[Any, Any]], benchmark: str) -> int:
+    """The number of answers to a benchmark; its part, unless it is kept, is sampled by all ranks together."""
     from workflow_scripts.artifacts.schemas import ANSWERS
 
-    load = cache(lambda: _load(stage))
-    common = {name: stage.config[name] for name in ("seed", "template", "engine")}
-    counts = {}
-    for benchmark, settings in sorted(stage.config["benchmarks"].items()):
-        questions = read_questions(stage, benchmark, settings["split"])
-        counts[benchmark] = len(questions) * settings["samples"]
-        part = stage.part(
-            benchmark,
-            {**common, "benchmark": benchmark, **settings},
-            [
-                ("policy", "model"),
-                *((f"data:{benchmark}", file) for file in _files(stage, benchmark, settings["split"])),
-            ],
-            lambda: _sample(stage, *load(), benchmark, settings, questions),  # noqa: B023 (called at once)
-            ANSWERS,
-        )
-        stage.link(part, f"{benchmark}.parquet")
-    stage.account(**counts)
+    settings, ranks = stage.config["benchmarks"][benchmark], stage.ranks
+    questions = read_questions(stage, benchmark, settings["split"])
+
+    def make() -> dict[str, list]:
+        if ranks.first:
+            ranks.share("sample")
+        return _sample(stage, *load(), benchmark, settings, questions)
+
+    if ranks.first:
+        files = [(f"data:{benchmark}", file) for file in _files(stage, benchmark, settings["split"])]
+        common = {name: stage.config[name] for name in ("seed", "template", "sampling")}
+        names = {**common, "benchmark": benchmark, **settings}
+        stage.link(stage.part(benchmark, names, [("policy", "model"), *files], make, ANSWERS), f"{benchmark}.parquet")
+        ranks.share("done")
+    else:  # the first rank alone knows what is kept
+        while ranks.share(None) == "sample":
+            make()
+    return len(questions) * settings["samples"]
 
 
 def read_questions(stage: Stage, benchmark: str, split: str) -> list[dict[str, Any]]:
@@ -54,14 +63,17 @@ def _files(stage: Stage, benchmark: str, split: str) -> list[str]:
     return [f"{split}.parquet", *([truth] if stage.has(f"data:{benchmark}", truth) else [])]
 
 
-def _load(stage: Stage) -> tuple[Any, Any]:
-    """(engine, tokenizer) of the policy."""
-    from workflow_scripts.generation import make_engine
-    from workflow_scripts.models.loading import load_model, load_tokenizer
+def _load(stage: Stage, open_engines: ExitStack) -> tuple[Any, Any]:
+    """(engine, tokenizer) of the policy; the engine is closed with `open_engines`."""
+    from workflow_scripts.generation import EngineSettings, open_engine
+    from workflow_scripts.models.loading import load_tokenizer
+    from workflow_scripts.rl.sharded import ShardedEngine
 
-    folder = stage.path("policy", "model")
+    folder, settings = stage.path("policy", "model"), EngineSettings(**stage.config["sampling"])
     tokenizer = load_tokenizer(folder)
-    return make_engine(stage.config["engine"], load_model(folder), tokenizer), tokenizer
+    engine = open_engine(settings, folder, tokenizer)
+    open_engines.callback(engine.close)
+    return ShardedEngine(engine, stage.ranks, settings.tensor_parallel), tokenizer
 
 
 def _sample(

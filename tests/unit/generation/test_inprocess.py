@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.tiny import small_model
-from workflow_scripts.generation import inprocess, make_engine
+from workflow_scripts.generation import EngineSettings, inprocess, make_engine
 from workflow_scripts.models.tokenizer import train_tokenizer
 
 PROMPTS = [[30, 31, 32], [40], [50, 51, 52, 53, 54, 55], [60, 61]]
@@ -23,7 +23,7 @@ def policy():
 
 
 def generate(policy, prompts=PROMPTS, samples=16, max_tokens=10, temperature=1.0, seed=0):
-    return make_engine("inprocess", *policy).generate(
+    return make_engine(EngineSettings(), *policy).generate(
         prompts, samples=samples, max_tokens=max_tokens, temperature=temperature, seed=seed
     )
 
@@ -122,7 +122,7 @@ def test_first_tokens_follow_the_distribution(policy):
 def test_it_reads_the_weights_anew(policy):
     """The engine shares the trainer's weights: an update shows in the next rollout."""
     model, tokenizer = policy
-    engine = make_engine("inprocess", model, tokenizer)
+    engine = make_engine(EngineSettings(), model, tokenizer)
     arguments = {"samples": 4, "max_tokens": 6, "temperature": 1.0, "seed": 0}
     before = engine.generate(PROMPTS, **arguments)
     with torch.no_grad():
@@ -136,4 +136,4 @@ def test_it_reads_the_weights_anew(policy):
 
 def test_unknown_engine_is_refused(policy):
     with pytest.raises(ValueError, match="unknown rollout engine 'magic', allowed: inprocess"):
-        make_engine("magic", *policy)
+        make_engine(EngineSettings("magic"), *policy)

@@ -170,12 +170,12 @@ def test_refill_samples_until_there_are_enough_mixed_groups(tmp_path):
     trainer = make_trainer(tmp_path, settings)
     history = trainer.train()
     batches = [row["batches"] for row in history.metrics]
-    assert max(batches) > 1 and sum(batches) == trainer.batches == trainer.responses / 16
+    assert max(batches) > 1 and sum(batches) == trainer.collector.batches == trainer.responses / 16
     assert [row["groups"] for row in history.metrics] == [4 * count for count in batches]
     assert all(row["groups_kept"] == 4 for row in history.metrics)
     asked = list(dict.fromkeys(zip(history.rollouts["group"], history.rollouts["question_id"], strict=True)))
     assert [group for group, _ in asked] == list(range(4 * sum(batches)))
-    order = [f"q{index}" for number in range(1, sum(batches) + 1) for index in trainer.sampler.batch(number)]
+    order = [f"q{index}" for number in range(1, sum(batches) + 1) for index in trainer.collector.sampler.batch(number)]
     assert [question for _, question in asked] == order
 
 

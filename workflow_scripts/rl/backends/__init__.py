@@ -49,6 +49,12 @@ class Backend(Protocol):
         """Bring `rollout_model` up to date."""
         ...
 
+    def weights(self, bucket_bytes: int = 2**29) -> "Iterator[tuple[str, torch.Tensor]]":
+        """Hugging Face names, tied ones once, and full tensors in the precision of the passes, gathered bucket by
+        bucket; each is valid until the next item.
+        """
+        ...
+
     def state(self) -> Iterator[State]:
         """Per parameter its name and its fp32 tensors on the CPU: `param`, `exp_avg`, `exp_avg_sq`."""
         ...
@@ -67,6 +73,11 @@ def parameter_groups(model: Any, weight_decay: float) -> list[Any]:
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
-def make_backend(model: Any, update: "UpdateSettings", ranks: "Ranks", vocabulary: Any = None) -> Backend:
-    """The backend that the settings name, on `model` with the weights to start from."""
-    return importlib.import_module(BACKENDS[update.backend]).build(model, update, ranks, vocabulary)
+def make_backend(
+    model: Any, update: "UpdateSettings", ranks: "Ranks", vocabulary: Any = None, rollout_copy: bool = True
+) -> Backend:
+    """The backend that the settings name, on `model` with the weights to start from.
+
+    Without `rollout_copy`, ZeRO-3 keeps no whole copy of the weights to sample from: `rollout_model` is None.
+    """
+    return importlib.import_module(BACKENDS[update.backend]).build(model, update, ranks, vocabulary, rollout_copy)

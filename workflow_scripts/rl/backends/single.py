@@ -12,7 +12,9 @@ from workflow_scripts.rl.policy import Policy
 from workflow_scripts.rl.settings import UpdateSettings
 
 
-def build(model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None) -> "Single":
+def build(
+    model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None, rollout_copy: bool = True
+) -> "Single":
     """See `make_backend`. Raises ValueError under several ranks, which would each train alone."""
     if ranks.world > 1:
         raise ValueError(f"update.backend single runs in one process, not in {ranks.world}: use zero2 or zero3")
@@ -57,6 +59,10 @@ class Single:
 
     def refresh(self) -> None:
         """The model that samples is the one that is trained."""
+
+    def weights(self, bucket_bytes: int = 2**29) -> Iterator[tuple[str, torch.Tensor]]:
+        for name, parameter in self.rollout_model.named_parameters():
+            yield name, parameter.detach()
 
     def state(self) -> Iterator[State]:
         for name, parameter in self.rollout_model.named_parameters():

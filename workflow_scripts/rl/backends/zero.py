@@ -26,7 +26,9 @@ from workflow_scripts.rl.settings import UpdateSettings
 FOLDER = Path(__file__).resolve().parents[3] / "config" / "deepspeed"
 
 
-def build(model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None) -> "Zero":
+def build(
+    model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None, rollout_copy: bool = True
+) -> "Zero":
     """See `make_backend`."""
     return Zero(model, update, ranks, vocabulary)
 
@@ -83,6 +85,10 @@ class Zero:
             own = dict(self.rollout_model.named_parameters())
             for name, parameter in zip(self._names, self._parameters, strict=True):
                 own[name].data.copy_(_full(parameter))
+
+    def weights(self, bucket_bytes: int = 2**29) -> Iterator[tuple[str, torch.Tensor]]:
+        for name, parameter in zip(self._names, self._parameters, strict=True):
+            yield name, _full(parameter)
 
     def state(self) -> Iterator[State]:
         from deepspeed.utils import safe_get_full_optimizer_state

@@ -8,6 +8,8 @@ or `weigh` (how much each counts) besides; one that is defined with some aggrega
 
 import importlib
 
+import torch
+
 from workflow_scripts.rl.losses.aggregation import AGGREGATIONS, aggregate
 from workflow_scripts.rl.losses.statistics import Statistics, masked_mean
 from workflow_scripts.rl.losses.tokens import Tokens
@@ -37,6 +39,7 @@ def policy_loss(
     normalizer=None,
     statistics=None,
     generator=None,
+    weights=None,
 ):
     """Loss of a micro-batch and its statistics.
 
@@ -45,7 +48,8 @@ def policy_loss(
     nats, without gradient here, is for losses that choose tokens by it. `normalizer` is the count to divide by (tokens,
     or non-empty sequences for the seq-mean aggregations) of the whole mini-batch; None takes this call's own.
     `statistics` holds what `mini_batch_statistics` found, cut to these rows; None computes it from this call, as
-    published. `generator` serves Clip-Cov's permutation (None: torch's global one).
+    published. `generator` serves Clip-Cov's permutation (None: torch's global one). `weights` (B, T) multiply the
+    losses of the tokens (importance sampling); None: all one.
 
     Returns `(loss, stats)`; every entry of `stats` is a sum or a count, so micro-batches merge by addition.
     Raises ValueError on an unknown loss or option, an aggregation that the loss is not defined with, or an entropy
@@ -58,6 +62,8 @@ def policy_loss(
     if statistics is None:
         statistics = _statistics(module, tokens.detached(), options, generator)
     losses, stats = module.token_loss(tokens, options, statistics)
+    if weights is not None:
+        losses = torch.where(tokens.mask, losses * weights, losses)
     return aggregate(losses, tokens.mask, aggregation, normalizer), stats | _shared_stats(tokens, statistics)
 
 
