@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from itertools import product
 from typing import TYPE_CHECKING
 
+from workflow_scripts.config.serving import check_serving
+
 if TYPE_CHECKING:
     from workflow_scripts.config.models import Config
 
@@ -44,6 +46,7 @@ def check_references(config: "Config") -> None:
     _check_studies(config, splits)
     _check_arms(config)
     _check_backends(config)
+    check_serving(config, RANKED)
 
 
 def _check_settings(config: "Config", splits: list[str]) -> None:
