@@ -20,7 +20,7 @@ from workflow_scripts.serving.logs import has_ended, last_error
 
 REQUEST_SECONDS = 1800
 RETRY_SECONDS = 120
-FIRST_WAIT, LONGEST_WAIT = 0.5, 20.0  # seconds before the second try, and between later ones at most
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0  # seconds before the second try, and between later ones at most
 POLL_SECONDS = 0.25
 IN_FLIGHT = 4  # requests of a whole batch each: the server always has the next ones while an answer travels
 
@@ -64,25 +64,25 @@ class Client:
 
     def post(self, path: str, request: dict[str, Any]) -> dict[str, Any]:
         """The JSON answer to a JSON request. StageError names the log where there is none, or it is a refusal."""
-        body, begun, wait = json.dumps(request).encode(), None, FIRST_WAIT
+        body, begun, wait, index = json.dumps(request).encode(), None, FIRST_WAIT, None
         while True:
-            index = self._take()
+            index = self._take(avoid=index)
             endpoint = self._endpoints[index]
             try:
                 return _post(endpoint, path, body)
             except _Transient as failure:
                 begun = begun or time.monotonic()
                 left = begun + self._retry_seconds - time.monotonic()
+                self._wait_to_retry(endpoint, min(left, wait * self._random.uniform(0.5, 1)), str(failure))
                 wait = min(LONGEST_WAIT, 2 * wait)
-                self._wait_to_retry(endpoint, min(left, wait * self._random.uniform(0.25, 0.5)), str(failure))
             finally:  # after the wait: meanwhile others are asked first
                 with self._lock:
                     self._in_flight[index] -= 1
 
-    def _take(self) -> int:
-        """The server with the fewest requests in flight, one more on it."""
+    def _take(self, avoid: int | None) -> int:
+        """The server with the fewest requests in flight, one more on it; of equals another one than `avoid`."""
         with self._lock:
-            index = min(range(len(self._endpoints)), key=self._in_flight.__getitem__)
+            index = min(range(len(self._endpoints)), key=lambda index: (self._in_flight[index], index == avoid))
             self._in_flight[index] += 1
             return index
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.serving.client import Endpoint
 from workflow_scripts.serving.devices import VISIBLE
-from workflow_scripts.serving.plan import GRACE_SECONDS, Plan
 from workflow_scripts.serving.logs import last_error, note_end
+from workflow_scripts.serving.plan import GRACE_SECONDS, Plan
 
 START_SECONDS = 1500  # a 72B model from a parallel file system; ranks that wait give up after gloo's 1800
 REPORT_SECONDS = 30  # for srun to start the hosts, beside the time of the servers
