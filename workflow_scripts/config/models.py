@@ -78,9 +78,7 @@ class Placement(Strict):
         if self.serving_nodes >= self.nodes and self.serving_nodes:
             raise ValueError(f"serving_nodes: {self.serving_nodes} of nodes: {self.nodes} leaves none for the ranks")
         if self.serving_gpus and self.serving_nodes:
-            raise ValueError(
-                "serving_gpus: servers run on GPUs of every node, or on serving_nodes of their own: not both"
-            )
+            raise ValueError("serving_gpus: servers run on GPUs of every node or on serving_nodes, not on both")
         return self
 
     @property

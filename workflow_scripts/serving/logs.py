@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 ENDED = "serving: the model server has ended"
-TAIL_BYTES = 4096
+TAIL_BYTES = 65536  # more than srun says after an end
 
 
 def last_error(log: Path) -> str:

@@ -59,7 +59,8 @@ class Server:
         log.parent.mkdir(parents=True, exist_ok=True)
         key, plan = secrets.token_urlsafe(32), Plan(command, str(log), tensor_parallel, seconds, remote=nodes > 0)
         launcher = shlex.split(os.environ["SERVING_LAUNCHER"]) if nodes else []
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        with log.open("ab") as output:  # others write to it too
             process = subprocess.Popen(
                 [*launcher, sys.executable, "-m", "workflow_scripts.serving.host", plan.to_json()],
                 stdin=subprocess.PIPE,

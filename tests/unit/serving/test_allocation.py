@@ -1,4 +1,4 @@
-"""Ranks of one node share its servers, split the requests in flight, and fail together where a server does not start."""
+"""Ranks of one node share its servers and what may be in flight, and fail together where a server does not start."""
 
 import json
 import os
