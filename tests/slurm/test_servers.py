@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -134,23 +135,23 @@ def test_servers_on_the_last_node_serve_the_ranks_of_the_others(submit):
     wait_until(lambda: job.state() == "COMPLETED", 30, "the end of the job")
 
 
-@pytest.mark.parametrize("how", ["rank", "step", "job"])
+@pytest.mark.parametrize("how", ["rank", "ranks", "node", "job"])
 def test_nothing_is_left_of_servers_on_a_node_of_their_own(submit, how):
-    """SIGKILL to the first rank, to all processes of the ranks, and to the whole job by scancel."""
-    job = submit(nodes=2, serving_nodes=1, gpus=1)
-    (rank,) = job.ranks()
-    assert rank["node"] == "gpu1" and [server["SLURMD_NODENAME"] for server in rank["servers"]] == ["gpu2"]
-    assert len(job.servers()) >= 4  # srun, host, server, its child
+    """SIGKILL to the first rank, all ranks, all processes of the first node (srun too), and the job by scancel."""
+    job = submit(nodes=2, serving_nodes=1, gpus=2)
+    ranks = job.ranks()
+    assert {server["SLURMD_NODENAME"] for rank in ranks for server in rank["servers"]} == {"gpu2"}
+    assert {rank["node"] for rank in ranks} == {"gpu1"} and len(job.servers()) >= 6  # srun, host, servers, children
     if how == "job":
         job.cluster.run("scancel", "--signal=KILL", "--full", job.id)
-    else:
-        ranks = [pid for pid, v in having(SLURM_JOB_ID=job.id, SERVING_NODES="1").items() if "VLLM_API_KEY" not in v]
-        for pid in ranks if how == "step" else ranks[-1:]:
-            os.kill(pid, signal.SIGKILL)
-    wait_until(
-        lambda: not job.servers(), 40, f"the end of {[v.get('SLURMD_NODENAME') for v in job.servers().values()]}"
-    )
+    for pid, variables in having(SLURM_JOB_ID=job.id).items():
+        first = variables.get("RANK") == "0"
+        if {"rank": first, "ranks": "RANK" in variables, "node": variables.get("SLURMD_NODENAME") != "gpu2"}.get(how):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not job.servers(), 40, "the end of the servers")
     wait_until(job.ended, 40, "the end of the job")
+    assert not having(SLURM_JOB_ID=job.id)
 
 
 def test_a_server_killed_on_another_node_is_told_with_its_log(submit):
