@@ -2,7 +2,6 @@
 import gc
 import shlex
 import sys
-from functools import partial
 from pathlib import Path
 
 
@@ -35,7 +34,14 @@ WORK = f"{RESULTS}/work"
 
 # How many GPUs a stage has is the config's business, which ones they are is the profile's.
 gpu_type = (workflow.resource_settings.default_resources or {}).get("gpu_type")
-resources_of = partial(placement.resources_of, gpu_type=str(gpu_type.raw) if gpu_type else "")
+
+
+def resources_of(config, stage):
+    """Resources of a stage's jobs, on this site's GPUs; where they depend on it, by the config of the job's artifact."""
+    site = str(gpu_type.raw) if gpu_type else ""
+    return placement.resources_of(config, stage, site, lambda wildcards: artifact_of(stage, wildcards).config)
+
+
 
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 # exec: signals that SLURM sends to all processes of a job must not end the shell under a stage that saves its work.

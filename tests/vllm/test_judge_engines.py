@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.rewards.test_labelling import Labels
-from tests.unit.test_serving import alive, ends
+from tests.unit.serving.processes import alive, ends
 from tests.vllm.conftest import ANSWERS, COUNT, QUESTIONS, REFERENCES
 from workflow_scripts.artifacts import StageError
 from workflow_scripts.rewards import RewardBatch

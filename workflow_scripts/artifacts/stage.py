@@ -42,6 +42,7 @@ from workflow_scripts.artifacts.spending import Clock, Spending
 from workflow_scripts.artifacts.tables import Content, read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir, link
 from workflow_scripts.ranks import Ranks, is_lost_rank, leave, log_of_rank, start_ranks
+from workflow_scripts.serving.devices import hide_serving_gpus
 
 PROGRESS_SECONDS = 2.0
 
@@ -216,6 +217,7 @@ def run_stage(
 
 def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, clock: Clock, guards: Guards) -> None:
     budget, (spec, identity) = Budget(args.minutes), _checked_spec(name, args)
+    hide_serving_gpus()
     work, ranks = WorkDir(args.work, name, identity), start_ranks()
     parts = Parts(args.work, name, args.lock, work.parts)
     stage = Stage(spec["config"], args.input, work, budget.deadline, ranks, args.checkpoint_every, parts)

@@ -63,12 +63,45 @@ class Placement(Strict):
     minutes: PositiveInt = 60
     gpus: Annotated[int, Field(ge=0)] = Field(0, description="GPUs per node")
     nodes: PositiveInt = 1
+    serving_gpus: Annotated[int, Field(ge=0)] = Field(
+        0, description="of the gpus of each node, those set aside for servers of a served judge; ranks get the others"
+    )
+    serving_nodes: Annotated[int, Field(ge=0)] = Field(
+        0, description="of the nodes, those set aside for servers of a served judge; ranks run on the others"
+    )
     checkpoint_every: PositiveInt = Field(25, description="rollout steps of a training between two checkpoints")
+
+    @model_validator(mode="after")
+    def servers_leave_room(self) -> "Placement":
+        if self.serving_gpus > self.gpus:
+            raise ValueError(f"serving_gpus: {self.serving_gpus} exceeds gpus: {self.gpus}")
+        if self.serving_nodes >= self.nodes and self.serving_nodes:
+            raise ValueError(f"serving_nodes: {self.serving_nodes} of nodes: {self.nodes} leaves none for the ranks")
+        if self.serving_gpus and self.serving_nodes:
+            raise ValueError("serving_gpus: servers run on GPUs of every node or on serving_nodes, not on both")
+        return self
+
+    @property
+    def rank_gpus(self) -> int:
+        """GPUs per node that ranks run on."""
+        return self.gpus - self.serving_gpus
+
+    @property
+    def rank_nodes(self) -> int:
+        """Nodes that ranks run on."""
+        return self.nodes - self.serving_nodes
 
     @property
     def ranks(self) -> int:
         """Processes of a stage that shares its work: one per GPU, or per node where there are none."""
-        return max(self.gpus, 1) * self.nodes
+        return max(self.rank_gpus, 1) * self.rank_nodes
+
+    def without_serving(self) -> "Placement":
+        """The same ranks, with nothing set aside: what a job needs that asks no server."""
+        if not self.rank_gpus:
+            return self.model_copy(update={"serving_gpus": 0})  # one process, with all GPUs
+        smaller = {"gpus": self.rank_gpus, "nodes": self.rank_nodes, "serving_gpus": 0, "serving_nodes": 0}
+        return self.model_copy(update=smaller)
 
 
 class Config(Strict):

@@ -2,9 +2,12 @@
 
 import shlex
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from workflow_scripts.config.models import Config, Placement
 from workflow_scripts.config.references import RANKED
+from workflow_scripts.config.serving import asks_server
 
 
 def placement_of(config: Config, stage: str) -> Placement:
@@ -12,20 +15,39 @@ def placement_of(config: Config, stage: str) -> Placement:
     return config.placement.get(stage, Placement())
 
 
-def resources_of(config: Config, stage: str, gpu_type: str = "") -> dict[str, int | str]:
+def resources_of(
+    config: Config, stage: str, gpu_type: str = "", settings: Callable[[Any], Any] | None = None
+) -> dict[str, Any]:
     """Snakemake resources of the stage's jobs; what is unset is left out. `gpu_type` is the site's: h100, a100.
+
+    `settings` gives the config of the artifact of a job's wildcards. Where the placement sets something aside for
+    servers, what depends on it is a callable: a job that asks no server does without.
+    """
+    place = placement_of(config, stage)
+    common = {
+        "mem_mb": int(place.memory_gb * 1024),
+        "runtime": place.minutes,
+        "checkpoint_every": place.checkpoint_every,
+        "environment": config.environment,  # no param: those would rerun every job where it changes
+    }
+    whole = _hardware(place, stage in RANKED, gpu_type)
+    if settings is None or not (place.serving_gpus or place.serving_nodes):
+        return common | whole
+    less = _hardware(place.without_serving(), stage in RANKED, gpu_type)
+
+    def either(name: str) -> Callable[[Any], int | str | None]:
+        return lambda wildcards: (whole if asks_server(settings(wildcards)) else less).get(name)
+
+    return common | {name: either(name) for name in whole | less}
+
+
+def _hardware(place: Placement, ranked: bool, gpu_type: str) -> dict[str, int | str]:
+    """GPUs, nodes and the launcher.
 
     GPUs carry `gres` (per node, for SLURM) and `accelerators` (for local scheduling), never `gpu`, which the SLURM
     plugin would turn into a total that may spread over nodes.
     """
-    place = placement_of(config, stage)
-    resources: dict[str, int | str] = {
-        "mem_mb": int(place.memory_gb * 1024),
-        "runtime": place.minutes,
-        "checkpoint_every": place.checkpoint_every,
-        "launcher": launcher(place, stage in RANKED),
-        "environment": config.environment,  # no param: those would rerun every job where it changes
-    }
+    resources: dict[str, int | str] = {"launcher": launcher(place, ranked)}
     if place.gpus:
         gres = ":".join(part for part in ("gpu", gpu_type, str(place.gpus)) if part)
         resources |= {"gres": gres, "accelerators": place.gpus * place.nodes}
@@ -38,22 +60,39 @@ def launcher(place: Placement, ranked: bool) -> str:
     """`python -m`; for a ranked stage `torchrun -m` on several GPUs and `srun torchrun -m` on several nodes.
 
     The shell of the batch host fills in `$(...)`: the ranks meet there, on a port and under an id of this SLURM job,
-    so that two jobs with the same first host do not meet each other.
+    so that two jobs with the same first host do not meet each other. What is set aside for model servers goes ahead,
+    as environment variables (serving/): SERVING_LAUNCHER starts something on the nodes behind those of the ranks.
     """
     python = f"{shlex.quote(sys.executable)} -m"
+    ahead = _serving(place)
     if not ranked or place.ranks == 1:
-        return python
-    torchrun = f"{python} torch.distributed.run --nproc-per-node={place.ranks // place.nodes}"
-    if place.nodes == 1:
-        return f"{torchrun} --standalone -m"
+        return f"{ahead}{python}"
+    torchrun = f"{python} torch.distributed.run --nproc-per-node={place.ranks // place.rank_nodes}"
+    if place.rank_nodes == 1:
+        return f"{ahead}{torchrun} --standalone -m"
     meet = "--rdzv-endpoint=$(hostname):$((20000 + SLURM_JOB_ID % 10000)) --rdzv-id=$SLURM_JOB_ID"
-    return f"{_srun(place)} {torchrun} --nnodes={place.nodes} --rdzv-backend=c10d {meet} -m"
+    srun = _srun(place, place.rank_nodes, "--relative=0 " if place.serving_nodes else "")
+    return f"{ahead}{srun} {torchrun} --nnodes={place.rank_nodes} --rdzv-backend=c10d {meet} -m"
 
 
-def _srun(place: Placement) -> str:
-    """One task per node of the allocation. Every flag is given: the plugin takes SLURM's variables out of the shell."""
+def _serving(place: Placement) -> str:
+    """`env NAME=VALUE ... ` for what the placement sets aside, or nothing."""
+    if place.serving_gpus:
+        return f"env RANK_GPUS={place.rank_gpus} SERVING_GPUS={place.serving_gpus} "
+    if place.serving_nodes:
+        options = f"--jobid=$SLURM_JOB_ID --overlap --relative={place.rank_nodes} "
+        srun = _srun(place, place.serving_nodes, options)
+        return f'env SERVING_NODES={place.serving_nodes} "SERVING_LAUNCHER={srun}" '
+    return ""
+
+
+def _srun(place: Placement, nodes: int, options: str = "") -> str:
+    """One task per node. Every flag is given: the plugin takes SLURM's variables out of the shell.
+
+    The environment goes along whole: a variable that were named on the command line could be read by all.
+    """
     gres = f" --gres=gpu:{place.gpus}" if place.gpus else ""
     return (
-        f"srun --nodes={place.nodes} --ntasks={place.nodes} --ntasks-per-node=1 --cpus-per-task={place.threads}"
+        f"srun {options}--nodes={nodes} --ntasks={nodes} --ntasks-per-node=1 --cpus-per-task={place.threads}"
         f"{gres} --kill-on-bad-exit=1"
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from workflow_scripts.artifacts.fingerprint import ROOT, locked_versions
 from workflow_scripts.config.base import Environment
+from workflow_scripts.config.serving import check_serving
 
 if TYPE_CHECKING:
     from workflow_scripts.config.models import Config
@@ -51,6 +52,7 @@ def check_references(config: "Config") -> None:
     _check_arms(config)
     _check_backends(config)
     _check_engines(config)
+    check_serving(config, RANKED)
 
 
 def _check_settings(config: "Config", splits: list[str]) -> None:
