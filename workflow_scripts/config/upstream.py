@@ -39,16 +39,23 @@ class Upstream:
         slice_ = {"dataset": name, **plain(dataset, "source", "splits"), "seed": seed}
         if dataset.source.kind == "file":
             slice_["source"]["sha256"] = source_digests(dataset)
-        against = {f"against:{other}": self.data(other, seed) for other in dataset.against}
-        return self._artifact("sample_data", f"{name}.s{seed}", slice_, **against)
+        others = {f"against:{other}": self.data(other, seed) for other in dataset.against}
+        if dataset.source.kind == "pairs":
+            others = {f"questions:{other}": self.data(other, seed) for other in slice_["source"].pop("questions")}
+        return self._artifact("sample_data", f"{name}.s{seed}", slice_, **others)
 
     @once
     def model(self, name: str, seed: int) -> Artifact:
         source, seed = self.config.models[name].source, self._upstream_seed(seed)
-        if source.kind == "hub":
+        if source.kind in ("hub", "gguf"):
             return self._artifact("prepare_model", name, {"model": name, "source": plain(source), "seed": 0})
         slice_ = {"model": name, "source": plain(source) | {"template": self._template(name)}, "seed": seed}
-        return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
+        if source.kind == "scratch":
+            return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
+        dataset, slice_["source"]["split"] = source.split
+        inputs = {"base": self.model(slice_["source"].pop("base"), seed), "data": self.data(dataset, seed)}
+        del slice_["source"]["data"]
+        return self._artifact("prepare_model", f"{name}.s{seed}", slice_, **inputs)
 
     def _template(self, model: str) -> str:
         return self.config.models[model].template
