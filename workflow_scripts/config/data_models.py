@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from workflow_scripts.config.base import Name, Revision, Sha256, Strict
 
@@ -74,17 +74,41 @@ class ReasoningGymSource(Strict):
     size: PositiveInt = Field(description="tasks of each kind to draw the splits of one source from")
 
 
+class PairsSource(Strict):
+    """Pairs of an answer and a reference, half of them equal, for models that learn to give verdicts."""
+
+    kind: Literal["pairs"]
+    questions: list[Name] = Field(
+        min_length=1,
+        description="datasets whose questions they are made from; a split's source names a split of theirs",
+    )
+
+
 class Split(Strict):
     rows: PositiveInt | None = Field(None, description="questions to draw; None: all")
     subjects: list[str] | None = Field(None, description="subjects to keep; None: all")
     source: str | None = Field(None, description="split of the source to draw from; None: the same name")
 
 
+Source = GeneratorSource | HubSource | FileSource | PackageSource | ReasoningGymSource | PairsSource
+
+
 class Dataset(Strict):
-    source: GeneratorSource | HubSource | FileSource | PackageSource | ReasoningGymSource = Field(discriminator="kind")
+    source: Source = Field(discriminator="kind")
     splits: dict[Name, Split]
     licence: str | None = Field(None, description="licence of the data as their publisher states it; in no key")
     grading: Literal["math", "text"] = Field(
         "math", description="how rules read answers: math with LaTeX and symbols, or text, words and numbers alone"
     )
     against: list[Name] = Field(default_factory=list, description="datasets whose questions are removed from this one")
+
+    @property
+    def table(self) -> str:
+        """What its splits hold: questions, demonstrations or pairs."""
+        return {"generator": getattr(self.source, "table", ""), "pairs": "pairs"}.get(self.source.kind, "questions")
+
+    @model_validator(mode="after")
+    def pairs_stand_apart(self) -> "Dataset":
+        if self.source.kind == "pairs" and self.against:
+            raise ValueError("against: pairs are kept apart by the split that their questions come from")
+        return self

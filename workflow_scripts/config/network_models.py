@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from workflow_scripts.config.base import Name, NonNegative, Revision, Share, Strict
+from workflow_scripts.config.base import Name, NonNegative, Revision, Sha256, Share, Strict
+from workflow_scripts.config.judge_models import JudgeTraining
 
 
 class Architecture(Strict):
@@ -39,6 +40,51 @@ class HubModel(Strict):
     revision: Revision = Field(description="commit of the model; 'unpinned' can be planned but not run")
 
 
+class GgufModel(Strict):
+    """A GGUF file, unpacked into whole weights: of an installed package, or a local one."""
+
+    kind: Literal["gguf"]
+    package: str | None = Field(None, description="installed Python package that carries the file")
+    version: str | None = Field(None, description="its version, which stands for the file")
+    resource: str | None = Field(None, description="path of the file inside the package")
+    path: str | None = Field(None, description="a local file, relative to the working directory, in place of a package")
+    sha256: Sha256 | None = Field(None, description="digest of that file, which stands for it")
+
+    @model_validator(mode="after")
+    def one_file(self) -> "GgufModel":
+        of_package, local = (self.package, self.version, self.resource), (self.path, self.sha256)
+        if not (all(of_package) and not any(local) or all(local) and not any(of_package)):
+            raise ValueError("either package, version and resource say which file it is, or path and sha256")
+        return self
+
+
+class FineTuning(JudgeTraining):
+    """As judges are trained; `steps` or `epochs` say how long."""
+
+    steps: PositiveInt | None = Field(None, description="updates; None: `epochs` say how many")
+    prompt_weight: NonNegative = Field(0.0, description="weight of predicting the prompt, beside the completion")
+
+
+class FinetunedModel(Strict):
+    """Another model, after supervised fine-tuning."""
+
+    kind: Literal["finetuned"]
+    base: Name = Field(description="the model that is fine-tuned")
+    data: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")] = Field(
+        description="dataset or dataset.split that it is trained on; the split train, where none is named"
+    )
+    objective: Literal["demonstrations", "verdicts", "references"] = Field(
+        description="worked examples; YES or NO to pairs; or reference answers of questions, without any reasoning"
+    )
+    training: FineTuning
+
+    @property
+    def split(self) -> tuple[str, str]:
+        """Data set and split."""
+        dataset, _, split = self.data.partition(".")
+        return dataset, split or "train"
+
+
 class Judging(Strict):
     """How a model is run where it judges. Engines agree to rounding: the engine is part of the key all the same."""
 
@@ -71,7 +117,7 @@ class Sampling(Strict):
 
 
 class Model(Strict):
-    source: ScratchModel | HubModel = Field(discriminator="kind")
+    source: ScratchModel | HubModel | GgufModel | FinetunedModel = Field(discriminator="kind")
     template: Name = Field(description="prompt template: how a question, or a question to judge, is put to the model")
     judging: Judging = Judging()
     sampling: Sampling = Sampling()

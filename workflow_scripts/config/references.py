@@ -9,6 +9,7 @@ from workflow_scripts.config.base import Environment
 from workflow_scripts.config.serving import check_serving
 
 if TYPE_CHECKING:
+    from workflow_scripts.config.data_models import Dataset
     from workflow_scripts.config.models import Config
 
 STAGES = (
@@ -28,7 +29,8 @@ STAGES = (
     "render_report",
 )
 ENVIRONMENTS = get_args(Environment)
-RANKED = ("explore_policy", "distill_judge", "train_policy", "sample_answers")  # run by one process per GPU
+# Run by one process per GPU; of prepare_model, a fine-tuning.
+RANKED = ("prepare_model", "explore_policy", "distill_judge", "train_policy", "sample_answers")
 
 
 def check_references(config: "Config") -> None:
@@ -58,9 +60,13 @@ def check_references(config: "Config") -> None:
 def _check_settings(config: "Config", splits: list[str]) -> None:
     for name, dataset in config.datasets.items():
         _expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
+        if dataset.source.kind == "pairs":
+            _check_pairs(f"datasets.{name}", dataset, config.datasets)
     for name, model in config.models.items():
         if model.source.kind == "scratch":
             _expect(f"models.{name}.source.data", [model.source.data], config.datasets)
+        elif model.source.kind == "finetuned":
+            _check_finetuned(name, config, splits)
     for name, reward in config.rewards.items():
         if reward.kind == "judge":
             _expect(f"rewards.{name}.judge", [reward.judge], config.judges)
@@ -83,6 +89,35 @@ def _check_settings(config: "Config", splits: list[str]) -> None:
         _expect(f"benchmarks.{name}.data", [benchmark.data], splits)
         if "judge" in benchmark.graders and config.judge is None:
             raise ValueError(f"benchmarks.{name}.graders: judge grades, but no `judge:` says which")
+
+
+TABLES = {"demonstrations": "demonstrations", "verdicts": "pairs", "references": "questions"}  # by objective
+
+
+def _check_finetuned(name: str, config: "Config", splits: list[str]) -> None:
+    path, source = f"models.{name}.source", config.models[name].source
+    _expect(f"{path}.base", [source.base], config.models)
+    dataset, split = source.split
+    _expect(f"{path}.data", [dataset], config.datasets)
+    _expect(f"{path}.data", [f"{dataset}.{split}"], splits)
+    wanted, table = TABLES[source.objective], config.datasets[dataset].table
+    if table != wanted:
+        raise ValueError(f"{path}.objective: {source.objective} is learnt from {wanted}, but {dataset} has {table}")
+    chain = [name]
+    while (model := config.models.get(chain[-1])) and model.source.kind == "finetuned":
+        if model.source.base in chain:
+            raise ValueError(f"{path}.base: {' -> '.join([*chain, model.source.base])} is a circle")
+        chain.append(model.source.base)
+
+
+def _check_pairs(path: str, dataset: "Dataset", datasets: "dict[str, Dataset]") -> None:
+    _expect(f"{path}.source.questions", dataset.source.questions, datasets)
+    for other in dataset.source.questions:
+        if datasets[other].table != "questions":
+            raise ValueError(f"{path}.source.questions: {other!r} holds {datasets[other].table}, no questions")
+        for name, split in dataset.splits.items():
+            where = f"{path}.splits.{name}.source"
+            _expect(where, [split.source or name], datasets[other].splits)
 
 
 def _check_studies(config: "Config", splits: list[str]) -> None:
@@ -139,6 +174,11 @@ def _check_backends(config: "Config") -> None:
             for name in sorted(explorers)
         ),
         *(("distill_judge", f"judges.{name}.training", judge.training) for name, judge in config.judges.items()),
+        *(
+            ("prepare_model", f"models.{name}.source.training", model.source.training)
+            for name, model in config.models.items()
+            if model.source.kind == "finetuned"
+        ),
     ):
         place = config.placement.get(stage)
         ranks = place.ranks if place else 1

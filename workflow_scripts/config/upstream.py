@@ -48,6 +48,8 @@ class Upstream:
         if dataset.source.kind == "file":
             slice_["source"]["sha256"] = source_digests(dataset)
         inputs = {f"against:{other}": self.data(other, seed) for other in dataset.against}
+        if dataset.source.kind == "pairs":
+            inputs = {f"questions:{other}": self.data(other, seed) for other in slice_["source"].pop("questions")}
         if dataset.source.kind == "hub" and dataset.source.downloaded:
             inputs["download"] = self.download("dataset", dataset.source.repo, dataset.source.revision)
         return self._artifact("sample_data", f"{name}.s{seed}", slice_, **inputs)
@@ -59,8 +61,15 @@ class Upstream:
             download = self.download("model", source.repo, source.revision)
             slice_ = {"model": name, "source": plain(source), "seed": 0}
             return self._artifact("prepare_model", name, slice_, download=download)
+        if source.kind == "gguf":
+            return self._artifact("prepare_model", name, {"model": name, "source": plain(source), "seed": 0})
         slice_ = {"model": name, "source": plain(source) | {"template": self._template(name)}, "seed": seed}
-        return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
+        if source.kind == "scratch":
+            return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
+        dataset, slice_["source"]["split"] = source.split
+        inputs = {"base": self.model(slice_["source"].pop("base"), seed), "data": self.data(dataset, seed)}
+        del slice_["source"]["data"]
+        return self._artifact("prepare_model", f"{name}.s{seed}", slice_, **inputs)
 
     def _template(self, model: str) -> str:
         return self.config.models[model].template

@@ -1,6 +1,8 @@
-"""Models as ordinary Hugging Face directories: trained from scratch by the pipeline, or taken from the hub."""
+"""Models as ordinary Hugging Face directories: from the hub or a file, trained from scratch, or fine-tuned."""
 
 MODEL_SOURCES = {
     "scratch": "workflow_scripts.models.scratch",
     "hub": "workflow_scripts.models.hub",
+    "gguf": "workflow_scripts.models.gguf",
+    "finetuned": "workflow_scripts.models.finetuned",
 }

@@ -30,7 +30,7 @@ def _responses(config: dict) -> float:
 
 def _examples(config: dict) -> float:
     training = config["source"].get("training")  # a model from the hub is only fetched
-    return training["steps"] * training["batch"] if training else 1
+    return (training["steps"] or training["epochs"]) * training["batch"] if training else 1
 
 
 def _answers(config: dict) -> float:

@@ -5,7 +5,6 @@ splits are never seen. The result is an ordinary Hugging Face directory with a m
 training backend shares the work.
 """
 
-import math
 from typing import Any
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
@@ -45,27 +44,9 @@ def encode(judge: Any, triples: list[tuple], verdicts: list[bool]) -> list[tuple
 
 def distil(judge: Any, examples: list[tuple[list[int], list[int]]], stage: Stage) -> dict[str, list]:
     """Train the judge's model; TRAINING columns. Afterwards it holds whole weights, under ZeRO-3 too."""
-    from workflow_scripts.models.sft import BETAS, Schedule, fit
-    from workflow_scripts.rl.backends import make_backend
-    from workflow_scripts.rl.settings import UpdateSettings
+    from workflow_scripts.models.fine_tuning import fine_tune
 
-    settings = stage.config["training"]
-    steps = settings["epochs"] * math.ceil(len(examples) / settings["batch"])
-    kept = {name: settings[name] for name in ("weight_decay", "micro_batch_tokens", "backend", "precision")}
-    update = UpdateSettings(minibatches=1, lr=settings["lr"], betas=BETAS, **kept)
-    schedule = Schedule(
-        steps=steps,
-        batch=settings["batch"],
-        lr=settings["lr"],
-        warmup=round(settings["warmup"] * steps),
-        seed=stage.config["seed"],
-        micro_batch_tokens=settings["micro_batch_tokens"],
-    )
-    try:
-        backend = make_backend(judge.model, update, stage.ranks)
-    except ValueError as error:
-        raise StageError(f"training: {error}") from None
-    training = fit(backend, examples, schedule, stage)
+    backend, training = fine_tune(judge.model, examples, stage.config["training"], stage.config["seed"], stage)
     judge.engine.model = backend.rollout_model.eval()
     return training
 

@@ -1,4 +1,7 @@
-"""Make a model directory: train a tiny model from scratch, or take one from the hub at a pinned revision."""
+"""Make a model directory: train a tiny model from scratch, fine-tune another one, or take one from hub or file.
+
+Under several ranks a fine-tuning is shared; of the others the first rank does the work.
+"""
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 from workflow_scripts.models import MODEL_SOURCES
@@ -12,6 +15,8 @@ def build(stage: Stage) -> None:
     module = MODEL_SOURCES.get(source["kind"])
     if module is None:
         raise StageError(f"model source {source['kind']!r} is unknown (known: {', '.join(MODEL_SOURCES)})")
+    if source["kind"] != "finetuned" and not stage.ranks.first:
+        return
     try:
         import_module(module).prepare(stage, source, stage.config["seed"])
     except ValueError as error:

@@ -27,13 +27,24 @@ def _config(stage: Stage) -> dict:
     }
 
 
+def _made_from(stage: Stage) -> dict[str, list[tuple[str, str, str]]]:
+    """(subject, prompt, reference) of the questions that pairs are made from, by the name of their split."""
+    found = {}
+    for origin in {split.get("source") or name for name, split in stage.config["splits"].items()}:
+        tables = [stage.read(role, f"{origin}.parquet", QUESTIONS) for role in sorted(stage.inputs)]
+        rows = [row for table in tables for row in table.to_pylist()]
+        found[origin] = [(row["subject"], row["prompt"], row["reference"]) for row in rows]
+    return found
+
+
 def build(stage: Stage) -> None:
     """Write {split}.parquet, and {split}.truth.parquet for generated questions."""
     kind = stage.config["source"]["kind"]
     if kind not in SOURCES:
         raise StageError(f"data source {kind!r} is unknown (known: {', '.join(SOURCES)})")
     try:
-        tables = import_module(SOURCES[kind]).make_tables(_config(stage), _foreign(stage))
+        others = _made_from(stage) if kind == "pairs" else _foreign(stage)
+        tables = import_module(SOURCES[kind]).make_tables(_config(stage), others)
     except ValueError as error:
         raise StageError(f"data set {stage.config['dataset']}: {error}") from error
     for note in tables.notes:

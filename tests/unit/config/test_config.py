@@ -14,7 +14,7 @@ from workflow_scripts.config.load import ConfigError, config_schema, load_config
 from workflow_scripts.config.priorities import priorities
 from workflow_scripts.config.rl_options import Advantage, EntropyControl
 
-NAMES = ("config/nano*.yaml", "config/paper.yaml", "tests/configs/*.yaml")
+NAMES = ("config/nano*.yaml", "config/smol.yaml", "config/paper.yaml", "tests/configs/*.yaml")
 CLAIMS = ROOT / "config" / "nano_claims.yaml"
 CONFIGS = sorted(path for name in NAMES for path in ROOT.glob(name))
 

@@ -19,7 +19,7 @@ def sources_table(data: ReportData) -> Table | None:
     cells = [
         [name, *_place(dataset["source"]), dataset["licence"] or "not stated"]
         for name, dataset in data.config.get("datasets", {}).items()
-        if dataset["source"]["kind"] != "generator"
+        if dataset["source"]["kind"] not in ("generator", "pairs")
     ]
     columns = [Column("data"), Column("from"), Column("revision", "code"), Column("licence")]
     caption = "Data sets that were not generated here: where they are from, what pins them, and their licence."

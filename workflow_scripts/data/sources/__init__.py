@@ -1,7 +1,8 @@
 """Where questions come from: a hub data set, a local file, a file inside a Python package, or a generator.
 
 Each module has `make_tables(config, foreign) -> Tables`. `config` is the stage's slice (dataset, source, splits, seed),
-`foreign` the prompts of the data sets that this one must not overlap. What is wrong raises ValueError in one line.
+`foreign` the prompts of the data sets that this one must not overlap; `pairs` is given the questions that it is made
+from in their place. What is wrong raises ValueError in one line.
 """
 
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ SOURCES = {
     "file": "workflow_scripts.data.sources.file",
     "package": "workflow_scripts.data.sources.package",
     "reasoning_gym": "workflow_scripts.data.sources.reasoning_gym",
+    "pairs": "workflow_scripts.data.sources.pairs",
 }
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from workflow_scripts.data.collect import collect
 from workflow_scripts.data.sources import Tables
 from workflow_scripts.data.sources.columns import Record
-from workflow_scripts.data.sources.package import require
 from workflow_scripts.data.text import hash_fraction
+from workflow_scripts.packages import require
 
 COLUMNS = {"prompt": "question", "reference": "answer", "subject": "task"}
 

@@ -1,0 +1,58 @@
+"""Supervised fine-tuning of another model of the config, a pretrained one for instance; prompts keep its chat template.
+
+Objectives: `demonstrations` (prompt -> worked response), `references` (prompt -> reference answer, the reward paper's
+baseline of labels without reasoning, 2503.23829, Table 1) and `verdicts` (judge prompt -> YES or NO). Policies learn to
+end their answer; of a verdict only the token is learnt, by which a judge is read.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from workflow_scripts.artifacts import Stage
+from workflow_scripts.artifacts.schemas import DEMONSTRATIONS, PAIRS, QUESTIONS, TRAINING
+from workflow_scripts.data.prompts import render
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from workflow_scripts.models.sft import Example
+
+SCHEMAS = {"demonstrations": DEMONSTRATIONS, "references": QUESTIONS, "verdicts": PAIRS}
+COMPLETIONS = {"demonstrations": "response", "references": "reference"}
+
+
+def prepare(stage: Stage, source: dict[str, Any], seed: int) -> None:
+    """Fine-tune the input `base` on a split of `data`; write model/ and training.parquet."""
+    import torch
+
+    from workflow_scripts.models.fine_tuning import fine_tune
+    from workflow_scripts.models.loading import load_model, load_tokenizer, save_model
+
+    table = stage.read("data", f"{source['split']}.parquet", SCHEMAS[source["objective"]]).to_pydict()
+    folder = stage.path("base", "model")
+    tokenizer = load_tokenizer(folder)
+    examples = encode(table, source["objective"], source["template"], tokenizer)
+    model = load_model(folder).to("cuda" if torch.cuda.is_available() else "cpu")
+    backend, rows = fine_tune(model, examples, source["training"], seed, stage)
+    if stage.ranks.first:
+        save_model(backend.rollout_model, tokenizer, stage.out / "model")
+    stage.write("training.parquet", rows, TRAINING)
+    stage.account(examples=len(examples), steps=len(rows["step"]))
+
+
+def encode(
+    table: dict[str, list], objective: str, template: str, tokenizer: "PreTrainedTokenizerBase"
+) -> "list[Example]":
+    """(prompt, completion) tokens of each row of a table, columns by name."""
+    from workflow_scripts.models.loading import encode_answer, encode_chat
+    from workflow_scripts.rewards.verdict_tokens import resolve_verdict_tokens
+
+    if objective == "verdicts":
+        tokens = resolve_verdict_tokens(tokenizer)
+        verdict = {True: [tokens.yes[0]], False: [tokens.no[0]]}
+        rows = zip(table["prompt"], table["answer"], table["reference"], table["equivalent"], strict=True)
+        return [
+            (encode_chat(tokenizer, render(template, question=q, answer=a, reference=r)), verdict[equal])
+            for q, a, r, equal in rows
+        ]
+    pairs = zip(table["prompt"], table[COMPLETIONS[objective]], strict=True)
+    return [(encode_chat(tokenizer, render(template, question=q)), encode_answer(tokenizer, text)) for q, text in pairs]
