@@ -54,7 +54,7 @@ def read_arms(config: list[dict]) -> list[Arm]:
 
 
 def read_baselines(config: list[dict]) -> list[Arm]:
-    """The untrained policies, as settings that no RL changed."""
+    """The models that are evaluated as they are: untrained policies, and those that `studies` name."""
     arms = [replace(_read_arm(entry), reward=UNTRAINED, entropy="", setting=str(entry["name"])) for entry in config]
     return sorted(arms, key=lambda arm: (arm.setting, arm.seed))
 

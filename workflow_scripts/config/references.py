@@ -77,23 +77,29 @@ def _check_settings(config: "Config", splits: list[str]) -> None:
 
 
 def _check_studies(config: "Config", splits: list[str]) -> None:
+    product_of = {"policies": config.models, "data": splits, "algorithms": config.algorithms}
+    product_of |= {"rewards": config.rewards, "entropy": config.entropy}
     for name, study in config.studies.items():
+        path = f"studies.{name}"
+        for part, allowed in product_of.items():
+            _expect(f"{path}.{part}", getattr(study, part) or [], allowed)
+            for number, further in enumerate(study.also):
+                _expect(f"{path}.also.{number}.{part}", getattr(further, part) or [], allowed)
         for part, allowed in (
-            ("policies", config.models),
-            ("data", splits),
-            ("algorithms", config.algorithms),
-            ("rewards", config.rewards),
-            ("entropy", config.entropy),
+            ("models", config.models),
+            ("judges", config.judges),
             ("benchmarks", config.benchmarks),
         ):
-            _expect(f"studies.{name}.{part}", getattr(study, part) or [], allowed)
+            _expect(f"{path}.{part}", getattr(study, part) or [], allowed)
+        if study.models and study.benchmarks == []:
+            raise ValueError(f"{path}.models: {', '.join(study.models)}: there are no benchmarks to evaluate them on")
 
 
 def _check_arms(config: "Config") -> None:
-    for name, study in config.studies.items():
-        for algorithm, split in product(study.algorithms, study.data):
+    for name, part in ((name, part) for name, study in config.studies.items() for part in study.products):
+        for algorithm, split in product(part.algorithms, part.data):
             _enough(f"studies.{name}.data", config, split, f"algorithms.{algorithm}.rollout.prompts", algorithm)
-        for algorithm, control in product(study.algorithms, study.entropy):
+        for algorithm, control in product(part.algorithms, part.entropy):
             _check_arm(config, algorithm, control)
     for exploration in config.explorations.values():
         path = f"algorithms.{exploration.algorithm}.rollout.prompts"
