@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workflow_scripts.config.arms import Arm, expand_arms
 from workflow_scripts.config.artifact import Artifact, once, plain
+from workflow_scripts.config.claims import claims_at
 from workflow_scripts.config.models import Benchmark, Config
 from workflow_scripts.config.upstream import Upstream
 
@@ -20,7 +21,7 @@ class Graph(Upstream):
 
     def __init__(self, config: Config, root: Path, claims: dict | None = None, published: dict | None = None) -> None:
         super().__init__(config, root)
-        self.claims, self.published = claims or {}, published or {}
+        self.claims, self.published = claims_at(config.scale, claims or {}), published or {}
         self.arms = expand_arms(config)
         self.report = self._report()
         self._by_stage: dict[str, dict[str, Artifact]] = {}

@@ -107,6 +107,9 @@ class Config(Strict):
         "results", description="root of all results, relative to the working directory"
     )
     title: str = "Entropy Bridge"
+    scale: Literal["nano", "paper"] = Field(
+        "nano", description="by whose names of settings the claims of config/claims.yaml are tested"
+    )
     environment: Literal["cpu", "deepspeed", "vllm-cpu"] = Field(
         "cpu", description="envs/NAME.txt: the lock file whose versions enter the keys"
     )
