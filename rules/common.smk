@@ -10,7 +10,7 @@ from workflow_scripts.config.artifact import FOLDERS, spec_text
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
-from workflow_scripts.config.placement import placement_of
+from workflow_scripts.config.placed import models_of, placement_of, varies
 from workflow_scripts.config.priorities import priorities
 
 ROOT = Path(workflow.basedir)
@@ -35,7 +35,7 @@ WORK = f"{RESULTS}/work"
 
 # How many GPUs a stage has is the config's business, which ones they are is the profile's.
 gpu_type = (workflow.resource_settings.default_resources or {}).get("gpu_type")
-resources_of = partial(placement.resources_of, gpu_type=str(gpu_type.raw) if gpu_type else "")
+resources_on = partial(placement.resources_of, gpu_type=str(gpu_type.raw) if gpu_type else "")
 
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 # exec: signals that SLURM sends to all processes of a job must not end the shell under a stage that saves its work.
@@ -104,6 +104,22 @@ def inputs_of(stage):
         return " ".join(f"--input {shlex.quote(f'{role}={RESULTS}/{a.manifest}')}" for role, a in inputs.items())
 
     return options
+
+
+def resources_of(config, stage):
+    """Resources of a stage's rule; functions of the job where the placement differs by model."""
+    if not varies(config, stage):
+        return resources_on(config, stage)
+    jobs = {name: resources_on(config, stage, models=models_of(a)) for name, a in graph.of_stage(stage).items()}
+    names = {name for resources in jobs.values() for name in resources}
+    return {name: partial(lambda wildcards, name: jobs[wildcards.artifact].get(name), name=name) for name in names}
+
+
+def threads_of(stage):
+    """Threads of a stage's rule, a function of the job where the placement differs by model."""
+    if not varies(graph.config, stage):
+        return placement_of(graph.config, stage).threads
+    return lambda wildcards: placement_of(graph.config, stage, models_of(artifact_of(stage, wildcards))).threads
 
 
 def priority_of(stage):

@@ -11,7 +11,7 @@ rule sample_answers:
     wildcard_constraints:
         artifact=r"answers\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("sample_answers")
-    threads: placement_of(graph.config, "sample_answers").threads
+    threads: threads_of("sample_answers")
     resources:
         **resources_of(graph.config, "sample_answers"),
     params:
@@ -38,7 +38,7 @@ rule grade_answers:
     wildcard_constraints:
         artifact=r"grades\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("grade_answers")
-    threads: placement_of(graph.config, "grade_answers").threads
+    threads: threads_of("grade_answers")
     resources:
         **resources_of(graph.config, "grade_answers"),
     params:

@@ -9,7 +9,7 @@ rule explore_policy:
     benchmark:
         f"{RESULTS}/benchmarks/explore_policy/{{artifact}}.jsonl"
     priority: priority_of("explore_policy")
-    threads: placement_of(graph.config, "explore_policy").threads
+    threads: threads_of("explore_policy")
     resources:
         **resources_of(graph.config, "explore_policy"),
     params:

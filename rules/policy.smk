@@ -9,7 +9,7 @@ rule train_policy:
     benchmark:
         f"{RESULTS}/benchmarks/train_policy/{{artifact}}.jsonl"
     priority: priority_of("train_policy")
-    threads: placement_of(graph.config, "train_policy").threads
+    threads: threads_of("train_policy")
     resources:
         **resources_of(graph.config, "train_policy"),
     params:

@@ -8,7 +8,7 @@ rule fit_entropy_law:
         f"{RESULTS}/logs/fit_entropy_law.log",
     benchmark:
         f"{RESULTS}/benchmarks/fit_entropy_law.jsonl"
-    threads: placement_of(graph.config, "fit_entropy_law").threads
+    threads: threads_of("fit_entropy_law")
     resources:
         **resources_of(graph.config, "fit_entropy_law"),
     params:
@@ -32,7 +32,7 @@ rule compare_results:
         f"{RESULTS}/logs/compare_results.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare_results.jsonl"
-    threads: placement_of(graph.config, "compare_results").threads
+    threads: threads_of("compare_results")
     resources:
         **resources_of(graph.config, "compare_results"),
     params:
@@ -76,7 +76,7 @@ rule render_report:
         f"{RESULTS}/logs/render_report.log",
     benchmark:
         f"{RESULTS}/benchmarks/render_report.jsonl"
-    threads: placement_of(graph.config, "render_report").threads
+    threads: threads_of("render_report")
     resources:
         **resources_of(graph.config, "render_report"),
     params:

@@ -9,7 +9,7 @@ rule label_rollouts:
     benchmark:
         f"{RESULTS}/benchmarks/label_rollouts/{{artifact}}.jsonl"
     priority: priority_of("label_rollouts")
-    threads: placement_of(graph.config, "label_rollouts").threads
+    threads: threads_of("label_rollouts")
     resources:
         **resources_of(graph.config, "label_rollouts"),
     params:

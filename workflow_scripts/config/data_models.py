@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from workflow_scripts.config.base import Name, Revision, Sha256, Strict
+from workflow_scripts.config.base import Name, Revision, Sha256, SplitRef, Strict
 
 
 class Columns(Strict):
@@ -69,6 +69,13 @@ class ReasoningGymSource(Strict):
     size: PositiveInt = Field(description="tasks of each kind to draw the splits of one source from")
 
 
+class MixtureSource(Strict):
+    """Questions of other data sets together, each with the name of its data set as the subject."""
+
+    kind: Literal["mixture"]
+    parts: list[SplitRef] = Field(min_length=1)
+
+
 class Split(Strict):
     rows: PositiveInt | None = Field(None, description="questions to draw; None: all")
     subjects: list[str] | None = Field(None, description="subjects to keep; None: all")
@@ -76,7 +83,9 @@ class Split(Strict):
 
 
 class Dataset(Strict):
-    source: GeneratorSource | HubSource | FileSource | PackageSource | ReasoningGymSource = Field(discriminator="kind")
+    source: GeneratorSource | HubSource | FileSource | PackageSource | ReasoningGymSource | MixtureSource = Field(
+        discriminator="kind"
+    )
     splits: dict[Name, Split]
     licence: str | None = Field(None, description="licence of the data as their publisher states it; in no key")
     grading: Literal["math", "text"] = Field(

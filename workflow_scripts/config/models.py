@@ -61,7 +61,9 @@ class Study(Product):
     models: list[Name] = Field(
         default_factory=list, description="models that are evaluated as they are, as rows beside the arms"
     )
-    judges: list[Name] = Field(default_factory=list, description="judges that are audited, whether or not arms use them")
+    judges: list[Name] = Field(
+        default_factory=list, description="judges that are audited, whether or not arms use them"
+    )
     benchmarks: list[Name] | None = Field(
         None, description="what the arms are evaluated on; None: all benchmarks, []: validation during training only"
     )

@@ -2,23 +2,20 @@
 
 import shlex
 import sys
+from collections.abc import Collection
 
 from workflow_scripts.config.models import Config, Placement
+from workflow_scripts.config.placed import placement_of
 from workflow_scripts.config.references import RANKED
 
 
-def placement_of(config: Config, stage: str) -> Placement:
-    """The stage's placement, or the defaults."""
-    return config.placement.get(stage, Placement())
-
-
-def resources_of(config: Config, stage: str, gpu_type: str = "") -> dict[str, int | str]:
-    """Snakemake resources of the stage's jobs; what is unset is left out. `gpu_type` is the site's: h100, a100.
+def resources_of(config: Config, stage: str, gpu_type: str = "", models: Collection[str] = ()) -> dict[str, int | str]:
+    """Snakemake resources of the stage's jobs that load these models; what is unset is left out. `gpu_type` is the site's: h100, a100.
 
     GPUs carry `gres` (per node, for SLURM) and `accelerators` (for local scheduling), never `gpu`, which the SLURM
     plugin would turn into a total that may spread over nodes.
     """
-    place = placement_of(config, stage)
+    place = placement_of(config, stage, models)
     resources: dict[str, int | str] = {
         "mem_mb": int(place.memory_gb * 1024),
         "runtime": place.minutes,

@@ -35,20 +35,32 @@ def check_references(config: "Config") -> None:
         raise ValueError(
             f"validation.questions: {config.validation.questions} exceeds the {rows} rows of {config.validation.data}"
         )
-    _expect("placement", config.placement, STAGES)
+    _check_placement(config)
     _expect("only", config.only or [], config.studies)
-    for stage, place in config.placement.items():
-        if place.nodes > 1 and stage not in RANKED:
-            raise ValueError(f"placement.{stage}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
     _check_settings(config, splits)
     _check_studies(config, splits)
     _check_arms(config)
     _check_backends(config)
 
 
+def _check_placement(config: "Config") -> None:
+    for name, place in config.placement.items():
+        stage, colon, model = name.partition(":")
+        _expect("placement", [stage], STAGES)
+        _expect(f"placement.{stage}:", [model] if colon else [], config.models)
+        if place.nodes > 1 and stage not in RANKED:
+            raise ValueError(f"placement.{name}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
+
+
 def _check_settings(config: "Config", splits: list[str]) -> None:
     for name, dataset in config.datasets.items():
         _expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
+        if dataset.source.kind == "mixture":
+            sources = {other: one.source.kind for other, one in config.datasets.items()}
+            plain = [split for split in splits if sources[split.partition(".")[0]] != "mixture"]
+            _expect(f"datasets.{name}.source.parts", dataset.source.parts, plain)
+            if dataset.against:
+                raise ValueError(f"datasets.{name}.against: a mixture has the questions of its parts: say it there")
     for name, model in config.models.items():
         if model.source.kind == "scratch":
             _expect(f"models.{name}.source.data", [model.source.data], config.datasets)
@@ -127,24 +139,36 @@ def _enough(where: str, config: "Config", split: str, path: str, algorithm: str)
 
 def _check_backends(config: "Config") -> None:
     """Several ranks need a backend that shares the work, which needs its library in the environment."""
-    policies = {name for study in config.studies.values() for name in study.algorithms}
-    explorers = {exploration.algorithm for exploration in config.explorations.values()}
-    for stage, path, training in (
-        *(("train_policy", f"algorithms.{name}.update", config.algorithms[name].update) for name in sorted(policies)),
-        *(
-            ("explore_policy", f"algorithms.{name}.update", config.algorithms[name].update)
-            for name in sorted(explorers)
-        ),
-        *(("distill_judge", f"judges.{name}.training", judge.training) for name, judge in config.judges.items()),
+    from workflow_scripts.config.placed import placement_of
+
+    updates = {name: (f"algorithms.{name}.update", one.update) for name, one in config.algorithms.items()}
+    trained = {
+        (policy, algorithm, _judging(config, reward))
+        for study in config.studies.values()
+        for part in study.products
+        for policy, algorithm, reward in product(part.policies, part.algorithms, part.rewards)
+    }
+    explorations, judges = config.explorations.values(), config.judges.items()
+    for stage, models, (path, training) in (
+        *(("train_policy", {policy, judge}, updates[name]) for policy, name, judge in sorted(trained)),
+        *(("explore_policy", {one.policy, one.teacher}, updates[one.algorithm]) for one in explorations),
+        *(("distill_judge", {judge.base}, (f"judges.{name}.training", judge.training)) for name, judge in judges),
     ):
-        place = config.placement.get(stage)
-        ranks = place.ranks if place else 1
+        ranks = placement_of(config, stage, models).ranks
         if training.backend == "single" and ranks > 1:
             raise ValueError(
                 f"{path}.backend: 'single' is one process, but placement.{stage} starts {ranks}: use zero2 or zero3"
             )
         if training.backend != "single" and config.environment != "deepspeed":
             raise ValueError(f"{path}.backend: {training.backend!r} needs environment: deepspeed")
+
+
+def _judging(config: "Config", name: str) -> str:
+    """The model that gives a reward, as it was before any distillation; empty for a rule."""
+    reward = config.rewards[name]
+    if reward.kind == "judge":
+        return config.judges[reward.judge].base
+    return reward.teacher if reward.kind == "teacher" else ""
 
 
 def _expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:

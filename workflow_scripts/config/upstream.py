@@ -10,6 +10,10 @@ from workflow_scripts.config.files import source_digests
 from workflow_scripts.config.models import Config
 
 
+def _dataset(split: str) -> str:
+    return split.partition(".")[0]
+
+
 class Upstream:
     """Artifacts by their names in a config, each made once."""
 
@@ -39,8 +43,10 @@ class Upstream:
         slice_ = {"dataset": name, **plain(dataset, "source", "splits"), "seed": seed}
         if dataset.source.kind == "file":
             slice_["source"]["sha256"] = source_digests(dataset)
-        against = {f"against:{other}": self.data(other, seed) for other in dataset.against}
-        return self._artifact("sample_data", f"{name}.s{seed}", slice_, **against)
+        others = {f"against:{other}": self.data(other, seed) for other in dataset.against}
+        if dataset.source.kind == "mixture":
+            others |= {f"part:{part}": self.data(part, seed) for part in map(_dataset, dataset.source.parts)}
+        return self._artifact("sample_data", f"{name}.s{seed}", slice_, **others)
 
     @once
     def model(self, name: str, seed: int) -> Artifact:

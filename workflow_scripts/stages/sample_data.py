@@ -16,13 +16,23 @@ def _foreign(stage: Stage) -> Iterator[str]:
                 yield from stage.read(role, file.name, QUESTIONS)["prompt"].to_pylist()
 
 
+def _parts(stage: Stage) -> dict[str, list[dict]]:
+    """The questions of every part of a mixture, by data set."""
+    found: dict[str, list[dict]] = {}
+    for part in stage.config["source"]["parts"]:
+        name, _, split = part.partition(".")
+        found.setdefault(name, []).extend(stage.read(f"part:{name}", f"{split}.parquet", QUESTIONS).to_pylist())
+    return found
+
+
 def build(stage: Stage) -> None:
     """Write {split}.parquet, and {split}.truth.parquet for generated questions."""
     kind = stage.config["source"]["kind"]
     if kind not in SOURCES:
         raise StageError(f"data source {kind!r} is unknown (known: {', '.join(SOURCES)})")
     try:
-        tables = import_module(SOURCES[kind]).make_tables(stage.config, _foreign(stage))
+        others = _parts(stage) if kind == "mixture" else _foreign(stage)
+        tables = import_module(SOURCES[kind]).make_tables(stage.config, others)
     except ValueError as error:
         raise StageError(f"data set {stage.config['dataset']}: {error}") from error
     for note in tables.notes:

@@ -15,6 +15,7 @@ SOURCES = {
     "file": "workflow_scripts.data.sources.file",
     "package": "workflow_scripts.data.sources.package",
     "reasoning_gym": "workflow_scripts.data.sources.reasoning_gym",
+    "mixture": "workflow_scripts.data.sources.mixture",
 }
 
 
