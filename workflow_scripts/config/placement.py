@@ -10,7 +10,9 @@ from workflow_scripts.config.references import RANKED
 
 
 def resources_of(config: Config, stage: str, gpu_type: str = "", models: Collection[str] = ()) -> dict[str, int | str]:
-    """Snakemake resources of the stage's jobs that load these models; what is unset is left out. `gpu_type` is the site's: h100, a100.
+    """Snakemake resources of the stage's jobs that load these models; what is unset is left out.
+
+    `gpu_type` is the site's: h100, a100.
 
     GPUs carry `gres` (per node, for SLURM) and `accelerators` (for local scheduling), never `gpu`, which the SLURM
     plugin would turn into a total that may spread over nodes.

@@ -9,7 +9,7 @@ import yaml
 from workflow_scripts.analysis.claims import NEEDED, check_claims, claim_rows, verdict
 from workflow_scripts.analysis.intervals import Estimate, missing
 from workflow_scripts.analysis.quantities import KINDS
-from workflow_scripts.config.claims import SCALES, claims_at
+from workflow_scripts.config.claims import claims_at
 
 RAW = yaml.safe_load((Path(__file__).parents[3] / "config" / "claims.yaml").read_text())
 CLAIMS = claims_at("nano", RAW)["claims"]
