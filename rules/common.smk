@@ -9,7 +9,7 @@ from workflow_scripts.config.artifact import FOLDERS, spec_text
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
-from workflow_scripts.config.placement import placement_of
+from workflow_scripts.config.placement import placement_of_job
 from workflow_scripts.config.priorities import priorities
 
 ROOT = Path(workflow.basedir)
@@ -34,14 +34,6 @@ WORK = f"{RESULTS}/work"
 
 # How many GPUs a stage has is the config's business, which ones they are is the profile's.
 gpu_type = (workflow.resource_settings.default_resources or {}).get("gpu_type")
-
-
-def resources_of(config, stage):
-    """Resources of a stage's jobs, on this site's GPUs; where they depend on it, by the config of the job's artifact."""
-    site = str(gpu_type.raw) if gpu_type else ""
-    return placement.resources_of(config, stage, site, lambda wildcards: artifact_of(stage, wildcards).config)
-
-
 
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 # exec: signals that SLURM sends to all processes of a job must not end the shell under a stage that saves its work.
@@ -110,6 +102,35 @@ def inputs_of(stage):
         return " ".join(f"--input {shlex.quote(f'{role}={RESULTS}/{a.manifest}')}" for role, a in inputs.items())
 
     return options
+
+
+def placements_of(stage):
+    """The placement of every job of a stage, by its artifact."""
+    return {name: placement_of_job(graph.config, artifact) for name, artifact in graph.of_stage(stage).items()}
+
+
+def of_job(values):
+    """A value of a rule: the one that all its jobs share, or a function of the job."""
+    distinct = list({repr(value): value for value in values.values()}.values())
+    if len(distinct) == 1:
+        return distinct[0]
+    return lambda wildcards: values[wildcards.artifact]
+
+
+def resources_of(stage):
+    """Resources of a stage's rule; functions of the job where its jobs differ."""
+    site = str(gpu_type.raw) if gpu_type else ""
+    jobs = {
+        name: placement.resources_of(place, stage, graph.config.environment, site)
+        for name, place in placements_of(stage).items()
+    }
+    names = {name for resources in jobs.values() for name in resources}
+    return {name: of_job({job: resources.get(name) for job, resources in jobs.items()}) for name in names}
+
+
+def threads_of(stage):
+    """Threads of a stage's rule, a function of the job where its jobs differ."""
+    return of_job({name: place.threads for name, place in placements_of(stage).items()} or {"": 1})
 
 
 def priority_of(stage):

@@ -9,9 +9,9 @@ rule sample_data:
     benchmark:
         f"{RESULTS}/benchmarks/sample_data/{{artifact}}.jsonl"
     priority: priority_of("sample_data")
-    threads: placement_of(graph.config, "sample_data").threads
+    threads: threads_of("sample_data")
     resources:
-        **resources_of(graph.config, "sample_data"),
+        **resources_of("sample_data"),
     params:
         stage="sample_data",
         spec=spec_of("sample_data"),

@@ -10,9 +10,9 @@ rule fetch_model:
         artifact=r"model\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("fetch_model")
     localrule: True
-    threads: placement_of(graph.config, "fetch_model").threads
+    threads: threads_of("fetch_model")
     resources:
-        **resources_of(graph.config, "fetch_model"),
+        **resources_of("fetch_model"),
     params:
         stage="fetch_model",
         spec=spec_of("fetch_model"),
@@ -36,9 +36,9 @@ rule fetch_dataset:
         artifact=r"dataset\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("fetch_dataset")
     localrule: True
-    threads: placement_of(graph.config, "fetch_dataset").threads
+    threads: threads_of("fetch_dataset")
     resources:
-        **resources_of(graph.config, "fetch_dataset"),
+        **resources_of("fetch_dataset"),
     params:
         stage="fetch_dataset",
         spec=spec_of("fetch_dataset"),

@@ -11,9 +11,9 @@ rule sample_answers:
     wildcard_constraints:
         artifact=r"answers\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("sample_answers")
-    threads: placement_of(graph.config, "sample_answers").threads
+    threads: threads_of("sample_answers")
     resources:
-        **resources_of(graph.config, "sample_answers"),
+        **resources_of("sample_answers"),
     params:
         stage="sample_answers",
         spec=spec_of("sample_answers"),
@@ -38,9 +38,9 @@ rule grade_answers:
     wildcard_constraints:
         artifact=r"grades\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("grade_answers")
-    threads: placement_of(graph.config, "grade_answers").threads
+    threads: threads_of("grade_answers")
     resources:
-        **resources_of(graph.config, "grade_answers"),
+        **resources_of("grade_answers"),
     params:
         stage="grade_answers",
         spec=spec_of("grade_answers"),

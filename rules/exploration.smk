@@ -9,9 +9,9 @@ rule explore_policy:
     benchmark:
         f"{RESULTS}/benchmarks/explore_policy/{{artifact}}.jsonl"
     priority: priority_of("explore_policy")
-    threads: placement_of(graph.config, "explore_policy").threads
+    threads: threads_of("explore_policy")
     resources:
-        **resources_of(graph.config, "explore_policy"),
+        **resources_of("explore_policy"),
     params:
         stage="explore_policy",
         spec=spec_of("explore_policy"),

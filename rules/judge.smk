@@ -11,9 +11,9 @@ rule distill_judge:
     wildcard_constraints:
         artifact=r"judge\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("distill_judge")
-    threads: placement_of(graph.config, "distill_judge").threads
+    threads: threads_of("distill_judge")
     resources:
-        **resources_of(graph.config, "distill_judge"),
+        **resources_of("distill_judge"),
     params:
         stage="distill_judge",
         spec=spec_of("distill_judge"),
@@ -38,9 +38,9 @@ rule audit_judge:
     wildcard_constraints:
         artifact=r"audit\.[a-z0-9_.]+-[0-9a-f]{10}",
     priority: priority_of("audit_judge")
-    threads: placement_of(graph.config, "audit_judge").threads
+    threads: threads_of("audit_judge")
     resources:
-        **resources_of(graph.config, "audit_judge"),
+        **resources_of("audit_judge"),
     params:
         stage="audit_judge",
         spec=spec_of("audit_judge"),

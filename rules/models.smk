@@ -9,9 +9,9 @@ rule prepare_model:
     benchmark:
         f"{RESULTS}/benchmarks/prepare_model/{{artifact}}.jsonl"
     priority: priority_of("prepare_model")
-    threads: placement_of(graph.config, "prepare_model").threads
+    threads: threads_of("prepare_model")
     resources:
-        **resources_of(graph.config, "prepare_model"),
+        **resources_of("prepare_model"),
     params:
         stage="prepare_model",
         spec=spec_of("prepare_model"),

@@ -9,9 +9,9 @@ rule train_policy:
     benchmark:
         f"{RESULTS}/benchmarks/train_policy/{{artifact}}.jsonl"
     priority: priority_of("train_policy")
-    threads: placement_of(graph.config, "train_policy").threads
+    threads: threads_of("train_policy")
     resources:
-        **resources_of(graph.config, "train_policy"),
+        **resources_of("train_policy"),
     params:
         stage="train_policy",
         spec=spec_of("train_policy"),

@@ -8,9 +8,9 @@ rule fit_entropy_law:
         f"{RESULTS}/logs/fit_entropy_law.log",
     benchmark:
         f"{RESULTS}/benchmarks/fit_entropy_law.jsonl"
-    threads: placement_of(graph.config, "fit_entropy_law").threads
+    threads: threads_of("fit_entropy_law")
     resources:
-        **resources_of(graph.config, "fit_entropy_law"),
+        **resources_of("fit_entropy_law"),
     params:
         stage="fit_entropy_law",
         spec=spec_of("fit_entropy_law"),
@@ -32,9 +32,9 @@ rule compare_results:
         f"{RESULTS}/logs/compare_results.log",
     benchmark:
         f"{RESULTS}/benchmarks/compare_results.jsonl"
-    threads: placement_of(graph.config, "compare_results").threads
+    threads: threads_of("compare_results")
     resources:
-        **resources_of(graph.config, "compare_results"),
+        **resources_of("compare_results"),
     params:
         stage="compare_results",
         spec=spec_of("compare_results"),
@@ -76,9 +76,9 @@ rule render_report:
         f"{RESULTS}/logs/render_report.log",
     benchmark:
         f"{RESULTS}/benchmarks/render_report.jsonl"
-    threads: placement_of(graph.config, "render_report").threads
+    threads: threads_of("render_report")
     resources:
-        **resources_of(graph.config, "render_report"),
+        **resources_of("render_report"),
     params:
         stage="render_report",
         spec=spec_of("render_report"),

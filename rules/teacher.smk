@@ -9,9 +9,9 @@ rule label_rollouts:
     benchmark:
         f"{RESULTS}/benchmarks/label_rollouts/{{artifact}}.jsonl"
     priority: priority_of("label_rollouts")
-    threads: placement_of(graph.config, "label_rollouts").threads
+    threads: threads_of("label_rollouts")
     resources:
-        **resources_of(graph.config, "label_rollouts"),
+        **resources_of("label_rollouts"),
     params:
         stage="label_rollouts",
         spec=spec_of("label_rollouts"),

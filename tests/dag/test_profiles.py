@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests.project import ROOT, Project
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 
 PROFILES = ROOT / "config" / "profiles"
 INSTALLED = {"local": True, "slurm": importlib.util.find_spec("snakemake_executor_plugin_slurm") is not None}

@@ -14,7 +14,7 @@ from tests.hub import REVISION, TOKEN, Hub, serving
 from tests.offline import cut_off, notes, own_network
 from tests.project import Project
 from workflow_scripts.artifacts.provenance import read_provenance
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 
 DOWNLOADS = ("fetch_model", "fetch_dataset")
 QUESTIONS = [{"question": f"What is {n} + {n}?", "answer": str(2 * n), "topic": "sums"} for n in range(40)]

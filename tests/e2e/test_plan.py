@@ -11,7 +11,7 @@ import yaml
 
 from tests.project import Project
 from workflow_scripts.artifacts import read_provenance
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 
 LINE = re.compile(r"^(\w+)(.*?)(?: \((\d+) jobs\))?: (.+?)  \[([^,\]]+)(?:, (.*))?\]$")
 UNLESS = "computed unless its inputs come out equal"

@@ -54,7 +54,7 @@ def read_arms(config: list[dict]) -> list[Arm]:
 
 
 def read_baselines(config: list[dict]) -> list[Arm]:
-    """The untrained policies, as settings that no RL changed."""
+    """The models that are evaluated as they are: untrained policies, and those that `studies` name."""
     arms = [replace(_read_arm(entry), reward=UNTRAINED, entropy="", setting=str(entry["name"])) for entry in config]
     return sorted(arms, key=lambda arm: (arm.setting, arm.seed))
 
@@ -74,8 +74,13 @@ def by_setting(arms: list[Arm]) -> dict[str, list[Arm]]:
     return groups
 
 
-def pairs(arms: list[Arm], vary: str, value: str, versus: str, where: dict | None = None) -> list[tuple[Arm, Arm]]:
-    """Pairs of arms that are equal, seed included, except that `vary` is `value` in one and `versus` in the other."""
+def pairs(
+    arms: list[Arm], vary: str, value: str | list[str], versus: str, where: dict | None = None
+) -> list[tuple[Arm, Arm]]:
+    """Pairs of arms that are equal, seed included, except that `vary` is `value` in one and `versus` in the other.
+
+    Several values stand for one setting that differs in its details, as a ratio that depends on the policy's size.
+    """
     if vary not in FIELDS:
         raise ValueError(f"vary: {vary!r} is not one of {', '.join(FIELDS)}")
 
@@ -83,7 +88,7 @@ def pairs(arms: list[Arm], vary: str, value: str, versus: str, where: dict | Non
         return (*(getattr(arm, name) for name in FIELDS if name != vary), arm.seed)
 
     others = {rest(arm): arm for arm in arms if getattr(arm, vary) == versus}
-    chosen = [arm for arm in arms if getattr(arm, vary) == value and arm.matches(where or {})]
+    chosen = [arm for arm in arms if arm.matches({vary: value}) and arm.matches(where or {})]
     return [(arm, others[rest(arm)]) for arm in chosen if rest(arm) in others]
 
 

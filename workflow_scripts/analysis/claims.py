@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import inf
 
 from workflow_scripts.analysis.arms import FIELDS
-from workflow_scripts.analysis.intervals import Estimate
+from workflow_scripts.analysis.intervals import Estimate, missing
 
 HOLDS, FAILS, UNDECIDED, UNTESTABLE = "holds", "does not hold", "undecided", "not testable here"
 VERDICTS = (HOLDS, FAILS, UNDECIDED, UNTESTABLE)
@@ -42,7 +42,7 @@ def check_claims(claims: list[dict]) -> None:
     seen = set()
     for claim in claims:
         name = claim.get("id", "?")
-        if wrong := set(claim) ^ _FIELDS:
+        if wrong := set(claim) - {"untestable"} ^ _FIELDS:
             raise ValueError(f"claims.{name}: missing or unknown keys {', '.join(sorted(wrong))}")
         if name in seen:
             raise ValueError(f"claims.{name}: the id is used twice")
@@ -109,8 +109,9 @@ def claim_rows(claims: list[dict], measure: Callable[[dict], Estimate]) -> list[
     check_claims(claims)
     rows = []
     for claim in claims:
-        estimate = measure(claim["quantity"])
-        decision, reason = verdict(estimate, claim["rule"])
+        why_not = claim.get("untestable")
+        estimate = missing() if why_not else measure(claim["quantity"])
+        decision, reason = (UNTESTABLE, why_not) if why_not else verdict(estimate, claim["rule"])
         texts = {name: str(claim[name]) for name in ("id", "text", "source", "published")}
         figures = {**estimate.figures, "by_seed": list(estimate.by_seed), "questions": estimate.questions}
         rule = {"kind": claim["quantity"]["kind"], "rule": describe(claim["rule"])}

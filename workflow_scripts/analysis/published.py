@@ -61,12 +61,15 @@ class Column(_Strict):
 
 
 class Row(_Strict):
-    """A row of the paper. `values`: one per column, null where the paper has none; no values: none is published."""
+    """A row of the paper. `values`: one per column, null where the paper has none; no values: none is published.
+
+    `baseline`: the model that stands for the row as it is, or one per training data of the columns.
+    """
 
     name: str
     values: list[float | None] = []
     arm: dict[Field, str] = {}
-    baseline: str | None = None
+    baseline: str | dict[str, str] | None = None
     measure: dict[str, Any] = {}
     status: Status | None = None
     note: str = ""
@@ -101,6 +104,12 @@ class PublishedTable(_Strict):
         """The options of a cell; empty where nothing of a run stands in its place."""
         options = self.measure | row.measure | column.measure
         return options if "kind" in options else {}
+
+    def baseline_of(self, row: Row, column: Column) -> str | None:
+        """The model that no RL changed and that stands in a cell; empty where the row has one for other data only."""
+        if isinstance(row.baseline, dict):
+            return row.baseline.get(self.arm_of(row, column).get("data", ""), "")
+        return row.baseline
 
     def arm_of(self, row: Row, column: Column) -> dict[str, str]:
         """The selectors of a cell's arms."""

@@ -34,10 +34,11 @@ class Arm:
 
 def expand_arms(config: Config) -> list[Arm]:
     """All arms of all studies, each once, in the order in which the config names them."""
-    studies: dict[Arm, list[str]] = {}
+    studies: dict[Arm, dict[str, None]] = {}
     for name, study in config.studies.items():
-        for values in product(study.policies, study.data, study.algorithms, study.rewards, study.entropy, study.seeds):
-            studies.setdefault(Arm(*values), []).append(name)
+        for part in study.products:
+            for arm in product(part.policies, part.data, part.algorithms, part.rewards, part.entropy, part.seeds):
+                studies.setdefault(Arm(*arm), {})[name] = None
     return [
         Arm(arm.policy, arm.data, arm.algorithm, arm.reward, arm.entropy, arm.seed, tuple(names))
         for arm, names in studies.items()

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from workflow_scripts.config.base import Name, Revision, Sha256, Strict
+from workflow_scripts.config.base import Name, Revision, Sha256, SplitRef, Strict
 
 
 class Columns(Strict):
@@ -84,13 +84,20 @@ class PairsSource(Strict):
     )
 
 
+class MixtureSource(Strict):
+    """Questions of other data sets together, each with the name of its data set as the subject."""
+
+    kind: Literal["mixture"]
+    parts: list[SplitRef] = Field(min_length=1)
+
+
 class Split(Strict):
     rows: PositiveInt | None = Field(None, description="questions to draw; None: all")
     subjects: list[str] | None = Field(None, description="subjects to keep; None: all")
     source: str | None = Field(None, description="split of the source to draw from; None: the same name")
 
 
-Source = GeneratorSource | HubSource | FileSource | PackageSource | ReasoningGymSource | PairsSource
+Source = GeneratorSource | HubSource | FileSource | PackageSource | ReasoningGymSource | PairsSource | MixtureSource
 
 
 class Dataset(Strict):

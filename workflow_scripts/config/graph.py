@@ -4,10 +4,14 @@ An artifact's spec is the slice of the config that its stage reads, the fingerpr
 the keys of its upstream artifacts. A rule asks this graph for everything by the artifact's name in the path.
 """
 
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 from workflow_scripts.config.arms import Arm, expand_arms
 from workflow_scripts.config.artifact import Artifact, once, plain
+from workflow_scripts.config.claims import claims_at
 from workflow_scripts.config.models import Benchmark, Config
 from workflow_scripts.config.upstream import Upstream
 
@@ -17,7 +21,7 @@ class Graph(Upstream):
 
     def __init__(self, config: Config, root: Path, claims: dict | None = None, published: dict | None = None) -> None:
         super().__init__(config, root)
-        self.claims, self.published = claims or {}, published or {}
+        self.claims, self.published = claims_at(config.scale, claims or {}), published or {}
         self.arms = expand_arms(config)
         self.report = self._report()
         self._by_stage: dict[str, dict[str, Artifact]] = {}
@@ -29,20 +33,42 @@ class Graph(Upstream):
         return self._by_stage.get(stage, {})
 
     def of_study(self, study: str) -> list[Artifact]:
-        """The graded answers of a study's arms; the policies of those that no benchmark is asked of."""
-        return [self.of_arm(arm)[0] for arm in self.arms if study in arm.studies]
+        """The graded answers of a study's arms and models, the policies of arms without benchmarks, and its audits."""
+        settings, seeds = self.config.studies[study], self._seeds_of(study)
+        found = [self.of_arm(arm)[0] for arm in self.arms if study in arm.studies]
+        found += [self.grades(None, model, seed) for model in settings.models for seed in seeds]
+        return found + [self.audit(judge, seed) for judge in settings.judges for seed in seeds]
 
     def of_arm(self, arm: Arm) -> list[Artifact]:
         """The graded answers of an arm and those of the policy that it starts from; without benchmarks its policy."""
-        if not self._benchmarks([arm]):
+        if not self._benchmarks(arm.studies):
             return [self.policy(arm)]
         return [self.grades(arm), self.grades(None, arm.policy, self._upstream_seed(arm.seed))]
 
-    def _benchmarks(self, arms: list[Arm]) -> dict[str, Benchmark]:
-        """What these arms are evaluated on: the union of what their studies ask for."""
-        studies = [self.config.studies[name] for name in {name for arm in arms for name in arm.studies}]
-        wanted = {name for study in studies for name in self._all_or(study.benchmarks)}
+    def _benchmarks(self, studies: Iterable[str]) -> dict[str, Benchmark]:
+        """The union of the benchmarks that these studies ask for."""
+        wanted = {name for study in studies for name in self._all_or(self.config.studies[study].benchmarks)}
         return {name: benchmark for name, benchmark in self.config.benchmarks.items() if name in wanted}
+
+    def _asked(self, arm: Arm | None, model: str, seed: int) -> dict[str, Benchmark]:
+        """What an arm is evaluated on, or a model as it is: what all studies ask for that it belongs to."""
+        return self._benchmarks(arm.studies if arm else self._models[model, seed])
+
+    @cached_property
+    def _models(self) -> dict[tuple[str, int], dict[str, bool]]:
+        """(model, seed) -> its studies: those with arms that start from it, and those that name it (True)."""
+        found: dict[tuple[str, int], dict[str, bool]] = {}
+        for arm in self.arms:
+            found.setdefault((arm.policy, self._upstream_seed(arm.seed)), {}).update(dict.fromkeys(arm.studies, False))
+        for study, settings in self.config.studies.items():
+            for model, seed in product(settings.models, self._seeds_of(study)):
+                found.setdefault((model, seed), {})[study] = True
+        return found
+
+    def _seeds_of(self, study: str) -> list[int]:
+        """Seeds of what a study does not train; the config's where it has no arms."""
+        seeds = {seed for part in self.config.studies[study].products for seed in part.seeds} or {self.config.seed}
+        return sorted(set(map(self._upstream_seed, seeds)))
 
     def _all_or(self, benchmarks: list[str] | None) -> list[str]:
         return list(self.config.benchmarks) if benchmarks is None else benchmarks
@@ -89,10 +115,10 @@ class Graph(Upstream):
 
     @once
     def answers(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
-        """Sampled answers of an arm, or of an untrained model."""
+        """Sampled answers of an arm, or of a model as it is."""
         name, seed = (arm.name, arm.seed) if arm else (f"{policy}.s{self._upstream_seed(seed)}", seed)
         model = self.policy(arm) if arm else self.model(policy, seed)
-        asked = self._benchmarks([arm] if arm else self._arms_from(policy, seed))
+        asked = self._asked(arm, policy, seed)
         benchmarks = {
             benchmark: plain(settings, "samples", "temperature", "max_tokens") | {"split": settings.data.split(".")[1]}
             for benchmark, settings in asked.items()
@@ -102,14 +128,10 @@ class Graph(Upstream):
         data = self._benchmark_data(asked, seed)
         return self._artifact("sample_answers", f"answers.{name}", slice_, policy=model, **data)
 
-    def _arms_from(self, policy: str, seed: int) -> list[Arm]:
-        """The arms that start from a policy and seed."""
-        return [arm for arm in self.arms if arm.policy == policy and self._upstream_seed(arm.seed) == seed]
-
     @once
     def grades(self, arm: Arm | None, policy: str = "", seed: int = 0) -> Artifact:
         answers, seed = self.answers(arm, policy, seed), arm.seed if arm else seed
-        asked = self._benchmarks([arm] if arm else self._arms_from(policy, seed))
+        asked = self._asked(arm, policy, seed)
         graders = sorted({grader for settings in asked.values() for grader in settings.graders})
         slice_ = {"seed": seed, "graders": graders, "benchmarks": {}}
         for benchmark, settings in asked.items():
@@ -157,11 +179,15 @@ class Graph(Upstream):
         return self._artifact("compare_results", "comparison", slice_, **inputs)
 
     def _baselines(self) -> list[dict]:
-        pairs = {(arm.policy, self._upstream_seed(arm.seed)) for arm in self.arms if self._benchmarks([arm])}
-        return [{"role": f"{policy}.s{seed}", "name": policy, "seed": seed} for policy, seed in sorted(pairs)]
+        """The models that are evaluated as they are, with the studies that name them."""
+        return [
+            {"role": f"{name}.s{seed}", "name": name, "seed": seed, "studies": [s for s, named in of.items() if named]}
+            for (name, seed), of in sorted(self._models.items())
+            if self._benchmarks(of)
+        ]
 
     def _grades(self) -> dict[str, Artifact]:
-        trained = {f"grades:{arm.name}": self.grades(arm) for arm in self.arms if self._benchmarks([arm])}
+        trained = {f"grades:{arm.name}": self.grades(arm) for arm in self.arms if self._benchmarks(arm.studies)}
         untrained = {
             f"grades:{base['role']}": self.grades(None, base["name"], base["seed"]) for base in self._baselines()
         }
@@ -177,6 +203,8 @@ class Graph(Upstream):
             for arm in self.arms
             if self.config.rewards[arm.reward].kind == "judge"
         }
+        for study, settings in self.config.studies.items():
+            used |= set(product(settings.judges, self._seeds_of(study)))
         return {f"audit:{judge}.s{seed}": self.audit(judge, seed) for judge, seed in sorted(used)}
 
     def _report(self) -> Artifact:

@@ -40,19 +40,49 @@ Item = TypeVar("Item")
 Some = Annotated[list[Item], Field(min_length=1)]
 
 
-class Study(Strict):
-    """One table or figure: the product of the named settings."""
+class Product(Strict):
+    """Settings whose combinations are arms."""
+
+    policies: Some[Name] | None = None
+    data: Some[SplitRef] | None = None
+    algorithms: Some[Name] | None = None
+    rewards: Some[Name] | None = None
+    entropy: Some[Name] | None = None
+    seeds: Some[Annotated[int, Field(ge=0)]] | None = None
+
+
+class Study(Product):
+    """One table or figure: the product of the named settings, and models and judges that no arm trains."""
 
     title: str
-    policies: Some[Name]
-    data: Some[SplitRef]
-    algorithms: Some[Name]
-    rewards: Some[Name]
-    entropy: Some[Name]
-    seeds: Some[Annotated[int, Field(ge=0)]]
+    also: list[Product] = Field(
+        default_factory=list, description="further products of the study; what one leaves out is as above"
+    )
+    models: list[Name] = Field(
+        default_factory=list, description="models that are evaluated as they are, as rows beside the arms"
+    )
+    judges: list[Name] = Field(
+        default_factory=list, description="judges that are audited, whether or not arms use them"
+    )
     benchmarks: list[Name] | None = Field(
         None, description="what the arms are evaluated on; None: all benchmarks, []: validation during training only"
     )
+
+    @property
+    def products(self) -> list[Product]:
+        """The products of which the study consists, each complete; none where the study trains nothing."""
+        own = {name: getattr(self, name) for name in Product.model_fields}
+        parts = [own, *(own | part.model_dump(exclude_unset=True) for part in self.also)]
+        return [Product.model_construct(**part) for part in parts if any(part.values())]
+
+    @model_validator(mode="after")
+    def products_are_complete(self) -> "Study":
+        for part in self.products:
+            if lacking := [name for name in Product.model_fields if not getattr(part, name)]:
+                raise ValueError(f"{', '.join(lacking)}: required, but missing")
+        if not (self.products or self.models or self.judges):
+            raise ValueError("a study needs arms (policies, data, ...), models or judges")
+        return self
 
 
 class Placement(Strict):
@@ -112,6 +142,9 @@ class Config(Strict):
         "results", description="root of all results, relative to the working directory"
     )
     title: str = "Entropy Bridge"
+    scale: Literal["nano", "paper"] = Field(
+        "nano", description="by whose names of settings the claims of config/claims.yaml are tested"
+    )
     environment: Environment = Field("cpu", description="envs/NAME.txt: the lock file whose versions enter the keys")
     seed: Annotated[int, Field(ge=0)] = Field(
         0, description="seed of data, models and judges where replicates is shared"

@@ -1,53 +1,34 @@
-"""Where a stage's jobs run: threads, memory, walltime, GPUs, nodes and the launcher. No part of any key."""
+"""What a placement asks of the site: threads, memory, walltime, GPUs, nodes and the launcher. No part of any key."""
 
 import shlex
 import sys
-from collections.abc import Callable
-from typing import Any
 
+from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.models import Config, Placement
-from workflow_scripts.config.references import RANKED
+from workflow_scripts.config.placed import models_of, placement_of
 from workflow_scripts.config.serving import asks_server
+from workflow_scripts.config.stages import RANKED
 
 
-def placement_of(config: Config, stage: str) -> Placement:
-    """The stage's placement, or the defaults."""
-    return config.placement.get(stage, Placement())
+def placement_of_job(config: Config, artifact: Artifact) -> Placement:
+    """Where the job that makes an artifact runs: one that asks no server does without what is set aside for it."""
+    place = placement_of(config, artifact.stage, models_of(artifact))
+    return place if asks_server(artifact.config) else place.without_serving()
 
 
-def resources_of(
-    config: Config, stage: str, gpu_type: str = "", settings: Callable[[Any], Any] | None = None
-) -> dict[str, Any]:
-    """Snakemake resources of the stage's jobs; what is unset is left out. `gpu_type` is the site's: h100, a100.
-
-    `settings` gives the config of the artifact of a job's wildcards. Where the placement sets something aside for
-    servers, what depends on it is a callable: a job that asks no server does without.
-    """
-    place = placement_of(config, stage)
-    common = {
-        "mem_mb": int(place.memory_gb * 1024),
-        "runtime": place.minutes,
-        "checkpoint_every": place.checkpoint_every,
-        "environment": config.environment,  # no param: those would rerun every job where it changes
-    }
-    whole = _hardware(place, stage in RANKED, gpu_type)
-    if settings is None or not (place.serving_gpus or place.serving_nodes):
-        return common | whole
-    less = _hardware(place.without_serving(), stage in RANKED, gpu_type)
-
-    def either(name: str) -> Callable[[Any], int | str | None]:
-        return lambda wildcards: (whole if asks_server(settings(wildcards)) else less).get(name)
-
-    return common | {name: either(name) for name in whole | less}
-
-
-def _hardware(place: Placement, ranked: bool, gpu_type: str) -> dict[str, int | str]:
-    """GPUs, nodes and the launcher.
+def resources_of(place: Placement, stage: str, environment: str, gpu_type: str = "") -> dict[str, int | str]:
+    """Snakemake resources of a stage's job; what is unset is left out. `gpu_type` is the site's: h100, a100.
 
     GPUs carry `gres` (per node, for SLURM) and `accelerators` (for local scheduling), never `gpu`, which the SLURM
     plugin would turn into a total that may spread over nodes.
     """
-    resources: dict[str, int | str] = {"launcher": launcher(place, ranked)}
+    resources: dict[str, int | str] = {
+        "mem_mb": int(place.memory_gb * 1024),
+        "runtime": place.minutes,
+        "checkpoint_every": place.checkpoint_every,
+        "launcher": launcher(place, stage in RANKED),
+        "environment": environment,  # no param: those would rerun every job where it changes
+    }
     if place.gpus:
         gres = ":".join(part for part in ("gpu", gpu_type, str(place.gpus)) if part)
         resources |= {"gres": gres, "accelerators": place.gpus * place.nodes}

@@ -11,6 +11,9 @@ def priorities(graph: Graph) -> dict[tuple[str, str], int]:
     for arm in sorted(graph.arms, key=lambda arm: -order[arm.studies[0]]):
         for artifact in graph.of_arm(arm):
             _raise(artifact, order[arm.studies[0]], found)
+    for study in graph.config.studies:
+        for artifact in graph.of_study(study):
+            _raise(artifact, order[study], found)
     return found
 
 

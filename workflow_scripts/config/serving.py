@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
+from workflow_scripts.config.placed import placement_of
+
 if TYPE_CHECKING:
     from workflow_scripts.config.models import Config, Placement
 
@@ -11,18 +13,18 @@ SERVED = "served"
 
 def check_serving(config: "Config", ranked: Collection[str]) -> None:
     """Raises ValueError `path: ...` where servers have no GPUs, or share them with a training (a `ranked` stage)."""
-    from workflow_scripts.config.models import Placement
-
-    for stage, place in config.placement.items():
+    for name in config.placement:
+        stage, _, model = name.partition(":")
+        place = placement_of(config, stage, [model])
         if stage in ranked and place.gpus and not place.rank_gpus:
             raise ValueError(
-                f"placement.{stage}.serving_gpus: {place.serving_gpus} of gpus: {place.gpus} leaves no GPU for the "
+                f"placement.{name}.serving_gpus: {place.serving_gpus} of gpus: {place.gpus} leaves no GPU for the "
                 "training: set aside fewer, or serving_nodes"
             )
     for stage, model in judging_models(config):
         judging = config.models[model].judging
         if judging.engine == SERVED:
-            place = config.placement.get(stage, Placement())
+            place = placement_of(config, stage, [model])
             _check(stage, place, f"models.{model}.judging", judging.tensor_parallel, stage in ranked)
 
 
@@ -47,7 +49,7 @@ def judging_models(config: "Config") -> Iterator[tuple[str, str]]:
     for exploration in config.explorations.values():
         yield "explore_policy", exploration.teacher
         yield "label_rollouts", exploration.teacher
-    for name in sorted({name for study in config.studies.values() for name in study.rewards}):
+    for name in sorted({name for study in config.studies.values() for one in study.products for name in one.rewards}):
         reward = config.rewards[name]
         if reward.kind == "judge":
             yield "train_policy", config.judges[reward.judge].base

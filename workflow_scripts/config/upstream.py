@@ -12,6 +12,10 @@ from workflow_scripts.config.models import Config
 from workflow_scripts.hub import FILES
 
 
+def _dataset(split: str) -> str:
+    return split.partition(".")[0]
+
+
 class Upstream:
     """Artifacts by their names in a config, each made once."""
 
@@ -50,6 +54,8 @@ class Upstream:
         inputs = {f"against:{other}": self.data(other, seed) for other in dataset.against}
         if dataset.source.kind == "pairs":
             inputs = {f"questions:{other}": self.data(other, seed) for other in slice_["source"].pop("questions")}
+        if dataset.source.kind == "mixture":
+            inputs |= {f"part:{part}": self.data(part, seed) for part in map(_dataset, dataset.source.parts)}
         if dataset.source.kind == "hub" and dataset.source.downloaded:
             inputs["download"] = self.download("dataset", dataset.source.repo, dataset.source.revision)
         return self._artifact("sample_data", f"{name}.s{seed}", slice_, **inputs)

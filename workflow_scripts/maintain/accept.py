@@ -7,7 +7,7 @@ from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.keys import identity_of, name_of
 from workflow_scripts.artifacts.provenance import read_provenance
 from workflow_scripts.config.graph import Graph
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 from workflow_scripts.maintain.published import published_manifests
 
 

@@ -9,7 +9,7 @@ from workflow_scripts.artifacts.lock import is_held
 from workflow_scripts.artifacts.parts import used_parts
 from workflow_scripts.artifacts.provenance import read_provenance
 from workflow_scripts.config.artifact import FOLDERS, STABLE, Artifact
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 
 KEYED = "*-" + "[0-9a-f]" * KEY_DIGITS
 

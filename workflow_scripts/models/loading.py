@@ -54,7 +54,12 @@ def save_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", p
 
 
 def encode_chat(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    """Return the token ids of one user message under the chat template, with the prompt that opens the answer."""
+    """Return the token ids of one user message under the chat template, with the prompt that opens the answer.
+
+    A base model without a chat template is asked with the text itself.
+    """
+    if tokenizer.chat_template is None:
+        return tokenizer(text)["input_ids"]
     rendered = tokenizer.apply_chat_template(
         [{"role": "user", "content": text}], tokenize=False, add_generation_prompt=True
     )

@@ -108,7 +108,7 @@ def parse(output: str, home: Path) -> Iterator[Job]:
 
 def _counts(output: str) -> Counter:
     """Jobs by rule in the dry run's table, without the rules that only collect."""
-    from workflow_scripts.config.references import STAGES
+    from workflow_scripts.config.stages import STAGES
 
     table = output.partition("Job stats:")[2].partition("\n\n")[0]
     counts = re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)

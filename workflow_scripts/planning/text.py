@@ -1,6 +1,6 @@
 """The plan as text: a line per group of jobs with one reason and one outcome, then what all of them cost."""
 
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 from workflow_scripts.planning.dry_run import Job
 from workflow_scripts.planning.estimate import Cost, Estimates
 from workflow_scripts.planning.labels import Labels

@@ -37,13 +37,26 @@ def _made_from(stage: Stage) -> dict[str, list[tuple[str, str, str]]]:
     return found
 
 
+def _parts(stage: Stage) -> dict[str, list[dict]]:
+    """The questions of every part of a mixture, by data set."""
+    found: dict[str, list[dict]] = {}
+    for part in stage.config["source"]["parts"]:
+        name, _, split = part.partition(".")
+        found.setdefault(name, []).extend(stage.read(f"part:{name}", f"{split}.parquet", QUESTIONS).to_pylist())
+    return found
+
+
+# What a source needs of other data sets; without an entry, the questions that it must not overlap.
+OTHERS = {"pairs": _made_from, "mixture": _parts}
+
+
 def build(stage: Stage) -> None:
     """Write {split}.parquet, and {split}.truth.parquet for generated questions."""
     kind = stage.config["source"]["kind"]
     if kind not in SOURCES:
         raise StageError(f"data source {kind!r} is unknown (known: {', '.join(SOURCES)})")
     try:
-        others = _made_from(stage) if kind == "pairs" else _foreign(stage)
+        others = OTHERS.get(kind, _foreign)(stage)
         tables = import_module(SOURCES[kind]).make_tables(_config(stage), others)
     except ValueError as error:
         raise StageError(f"data set {stage.config['dataset']}: {error}") from error

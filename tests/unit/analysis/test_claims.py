@@ -9,8 +9,10 @@ import yaml
 from workflow_scripts.analysis.claims import NEEDED, check_claims, claim_rows, verdict
 from workflow_scripts.analysis.intervals import Estimate, missing
 from workflow_scripts.analysis.quantities import KINDS
+from workflow_scripts.config.claims import claims_at
 
-CLAIMS = yaml.safe_load((Path(__file__).parents[3] / "config" / "claims.yaml").read_text())["claims"]
+RAW = yaml.safe_load((Path(__file__).parents[3] / "config" / "claims.yaml").read_text())
+CLAIMS = claims_at("nano", RAW)["claims"]
 
 
 def estimate(low: float, high: float, seeds: int = 5, questions: int = 200) -> Estimate:

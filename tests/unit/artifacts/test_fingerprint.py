@@ -19,7 +19,7 @@ from workflow_scripts.artifacts.fingerprint import (
     locked_versions,
     stage_libraries,
 )
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 
 LOCK = ROOT / "envs" / "cpu.txt"
 ARM = {"loss": {"name": "ppo_clip"}, "reward": {"kind": "rule"}, "monitors": [], "rollout": {"engine": "inprocess"}}

@@ -70,12 +70,13 @@ def test_nodes_without_gpus_have_one_rank_each():
 
 
 def test_resources_are_what_slurm_needs():
-    config = placed(grade_answers={"gpus": 8, "memory_gb": 4, "minutes": 9})
-    resources = resources_of(config, "grade_answers", gpu_type="h100")
+    place = Placement(gpus=8, memory_gb=4, minutes=9)
+    resources = resources_of(place, "grade_answers", "cpu", gpu_type="h100")
     assert resources["gres"] == "gpu:h100:8" and resources["accelerators"] == 8
     assert resources["mem_mb"] == 4096 and resources["runtime"] == 9
-    assert resources_of(config, "grade_answers")["gres"] == "gpu:8"
-    assert not {"gres", "accelerators", "nodes", "mpi", "gpu"} & resources_of(config, "sample_data").keys()
+    assert resources_of(place, "grade_answers", "cpu")["gres"] == "gpu:8"
+    none = resources_of(Placement(), "sample_data", "cpu")
+    assert not {"gres", "accelerators", "nodes", "mpi", "gpu"} & none.keys()
 
 
 def test_several_nodes_are_for_stages_that_share_their_work():

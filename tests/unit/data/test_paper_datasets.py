@@ -11,7 +11,8 @@ from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import load_config
 
-CONFIG = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["datasets"]
+DATASETS = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())["datasets"]
+CONFIG = {name: dataset for name, dataset in DATASETS.items() if dataset["source"]["kind"] != "mixture"}
 
 SYSTEM = {"role": "system", "content": "You are a chatbot who can solve problems."}
 
@@ -32,11 +33,26 @@ def dapo(question: str, answer: str) -> dict:
     }
 
 
+def eurus(question: str, answer: str, ability: str) -> dict:
+    content = f"{question}\n\n{CONFIG['eurus_math']['source']['columns']['after']}"
+    return {
+        "data_source": "numina_olympiads",
+        "prompt": chat(content),
+        "ability": ability,
+        "reward_model": {"ground_truth": answer, "style": "rule"},
+        "extra_info": {"index": 0, "split": "dummy"},
+    }
+
+
 # data set -> rows as published, and (subject, prompt, reference) of the questions; None: the row is dropped
 ROWS = {
     "dapo_math": [
         (dapo("Find $x$.\n\nIt is \\$5.", "34"), ("dapo_math", "Find $x$.\n\nIt is \\$5.", "34")),
         (dapo("Find $x$.\n\nIt is \\$5.", "34"), None),
+    ],
+    "eurus_math": [
+        (eurus("Solve $x$.", "34", "math"), ("eurus_math", "Solve $x$.", "34")),
+        (eurus("Write a program.", "{}", "code"), None),
     ],
     "multi_subject": [
         ({"query": chat("What is a tort?"), "label": "A wrong", "subject": "820"}, "social_sciences"),

@@ -8,7 +8,7 @@ import pytest
 from workflow_scripts.artifacts.manifest import make_manifest, write_json
 from workflow_scripts.artifacts.schemas import GATE, SCORES
 from workflow_scripts.artifacts.tables import write_table
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 from workflow_scripts.maintain.contents import TABLES, Checksums, faults, misfits, unlisted
 
 

@@ -86,7 +86,7 @@ def _quantity(kind: str, options: dict) -> str:
     """The quantity in words: what is measured, between which settings, on which arms."""
     parts = [kind.replace("_", " ")]
     if {"vary", "value", "versus"} <= set(options):
-        parts.append(f"of {options['vary']} {options['value']} against {options['versus']}")
+        parts.append(f"of {options['vary']} {_plain(options['value'])} against {options['versus']}")
     told = _OWN_OPTIONS | ({"vary", "value", "versus"} if "vary" in options else set())
     parts += [f"{name.replace('_', ' ')} {_plain(value)}" for name, value in options.items() if name not in told]
     parts += [f"where {name.replace('_', ' ')} is {_plain(v)}" for name, v in (options.get("where") or {}).items()]

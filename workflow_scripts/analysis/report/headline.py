@@ -66,7 +66,7 @@ def _accuracy_table(data: ReportData, benchmark: str, title: str, rows: list[dic
     columns = [Column("reward")] + [Column(f"{pretty(name)}, %", "share_interval") for name in entropies]
     cells: list[list] = []
     for base in (r for r in main_rows(data) if r["benchmark"] == benchmark and r["reward"] == "untrained"):
-        cells.append([f"{base['arm']} (untrained)", triple(base)] + [None] * (len(entropies) - 1))
+        cells.append([setting_style(data, base["arm"]).label, triple(base)] + [None] * (len(entropies) - 1))
     for reward in rewards:
         found = [by_name.get((reward, name)) for name in entropies]
         cells.append([pretty(reward), *(triple(row) if row else None for row in found)])
@@ -110,7 +110,7 @@ def accuracy_figure(data: ReportData) -> Figure | None:
 
 
 def setting_style(data: ReportData, setting: str, short: bool = False) -> Style:
-    """The style of a setting or of an untrained policy by its name."""
+    """The style of a setting, or of a model as it is, by its name."""
     arm = next((arm for arm in data.arms + data.baselines if arm.setting == setting), None)
     return data.look.style(arm, short) if arm else Style(0, "", setting)
 

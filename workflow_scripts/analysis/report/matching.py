@@ -25,8 +25,8 @@ class Matcher:
         return f"at {self.scale} scale ({common}, unless a line says otherwise)" if self.scale else ""
 
     def arms(self, where: dict[str, str], baseline: str | None) -> list[Arm]:
-        """The trained arms that match, those of the very names where there are such; or the untrained policies."""
-        if baseline:
+        """The trained arms that match, those of the very names where there are such; or models that no RL changed."""
+        if baseline is not None:
             return [arm for arm in self.data.baselines if arm.setting in self._names("policy", baseline)]
         wanted = {field: self._names(field, name) for field, name in where.items()}
         found = [arm for arm in self.data.arms if arm.matches(wanted)]

@@ -143,8 +143,9 @@ def _votes(data: ReportData, options: dict) -> Estimates:
     """Cohen's kappa of the majority of m of the teacher's votes."""
 
     def figure(tables: dict, versus: str) -> float:
-        wanted = {"votes": options["votes"], "versus": versus, "subject": options.get("subject", ALL)}
-        rows = _where(tables["votes"], wanted)
+        wanted, subjects = {"votes": options["votes"], "versus": versus}, options.get("subject", ALL)
+        of = [subjects] if isinstance(subjects, str) else subjects  # several: the first that the audit has
+        rows = [row for subject in of for row in _where(tables["votes"], wanted | {"subject": subject})]
         return rows[0]["kappa"] if rows else nan
 
     return _first_rater(data, options, figure)

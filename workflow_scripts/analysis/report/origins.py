@@ -32,6 +32,8 @@ def _place(source: dict) -> tuple[str, str]:
         return f"Hugging Face {source['repo']}{' ' + source['name'] if source['name'] else ''}", source["revision"]
     if source["kind"] == "file":
         return f"file {source['path']}", ", ".join(source["sha256"].values())
+    if source["kind"] == "mixture":
+        return f"data of this run: {', '.join(source['parts'])}", "theirs"
     package = source.get("package", "reasoning-gym")
     return f"Python package {package}", source["version"]
 

@@ -95,7 +95,7 @@ def _lines(data: ReportData, table: PublishedTable, row: Row, matcher: Matcher) 
         options, where = table.measure_of(row, place), table.arm_of(row, place)
         if not options:
             continue
-        arms = matcher.arms(where, row.baseline)
+        arms = matcher.arms(where, table.baseline_of(row, place))
         for name, estimate in measured(data, options, arms).items():
             label = matcher.label(arms, where, name) if name in by_setting(arms) else name
             lines.setdefault(label, {})[place.name] = estimate

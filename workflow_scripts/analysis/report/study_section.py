@@ -56,16 +56,16 @@ def _sources(data: ReportData, groups: dict[str, list[Arm]]) -> list[str]:
 
 
 def arms_table(data: ReportData, study: str, groups: dict[str, list[Arm]], styles: dict[str, Style]) -> Table:
-    """A row per setting: accuracy on every benchmark, and accuracy, entropy and length on the plateau."""
+    """A row per model that no RL changed, then per setting: accuracies, and entropy and length on the plateau."""
     rows = {(row["arm"], row["benchmark"]): row for row in main_rows(data)}
     names = {arm.policy for arms in groups.values() for arm in arms}
-    baselines = [arm.setting for arm in data.baselines if arm.setting in names]
-    benchmarks = sorted({name for arm, name in rows if arm in groups or arm in baselines})
+    models = by_setting([arm for arm in data.baselines if study in arm.studies or arm.setting in names])
+    benchmarks = sorted({name for arm, name in rows if arm in groups or arm in models})
     cells: list[list] = []
-    for name in dict.fromkeys(baselines):
-        found = [rows.get((name, benchmark)) for benchmark in benchmarks]
-        seeds = len([arm for arm in data.baselines if arm.setting == name])
-        cells.append([f"{name} (untrained)", seeds, *(triple(row) if row else None for row in found), None, None, None])
+    for name, found in models.items():
+        figures = [rows.get((name, benchmark)) for benchmark in benchmarks]
+        label = data.look.label(found[0])
+        cells.append([label, len(found), *(triple(row) if row else None for row in figures), None, None, None])
     for name, arms in groups.items():
         found = [rows.get((name, benchmark)) for benchmark in benchmarks]
         ends = [plateau(data.curves[arm.role]) for arm in arms if arm.role in data.curves]

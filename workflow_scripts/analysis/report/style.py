@@ -46,7 +46,7 @@ class Look:
     def label(self, arm: Arm, short: bool = False) -> str:
         """Reward + entropy setting; unless short, in brackets what else varies between the arms of this report."""
         if arm.reward == UNTRAINED:
-            return f"{arm.setting} (untrained)"
+            return f"{arm.setting} ({'no RL' if arm.studies else 'untrained'})"
         name = f"{pretty(arm.reward)} + {pretty(arm.entropy)}"
         more = self.context(arm)
         return f"{name} ({more})" if more and not short else name

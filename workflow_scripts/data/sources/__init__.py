@@ -17,6 +17,7 @@ SOURCES = {
     "package": "workflow_scripts.data.sources.package",
     "reasoning_gym": "workflow_scripts.data.sources.reasoning_gym",
     "pairs": "workflow_scripts.data.sources.pairs",
+    "mixture": "workflow_scripts.data.sources.mixture",
 }
 
 
