@@ -35,8 +35,8 @@ def section(data: ReportData) -> Section | None:
     if not any(sampled.rows for sampled in data.sampled.values()):
         return None
     intro = (
-        "Answers of the policies to benchmark questions, and what each grader said. The judge here is the teacher, "
-        "which grades the benchmarks."
+        "Answers of the policies to benchmark questions, and what each grader said. The judge here is the distilled "
+        "one, or the teacher where that one did not grade."
     )
     return Section("answers", "Where graders disagree", intro, [explorer(data), *(_examples(data, *k) for k in KINDS)])
 
