@@ -4,6 +4,7 @@ They change from release to release, so a version outside `SUPPORTED` is refused
 runs in this process: no process of vLLM's own, so none is left behind, and a weight is handed over as the tensor it is.
 """
 
+import gc
 import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -52,5 +53,16 @@ def forget_prefixes(llm: Any) -> None:
 
 
 def stop(llm: Any) -> None:
-    """End the engine and give back its memory."""
-    llm.llm_engine.engine_core.shutdown()
+    """End the engine, give back its memory, and leave the process groups alone.
+
+    vLLM's own shutdown, which runs when the engine is collected too, destroys every group of the process: the
+    trainer's, which still has work for them, and those that another engine of the process runs on.
+    """
+    client = llm.llm_engine.engine_core
+    client._finalizer.detach()
+    core = client.engine_core
+    core.structured_output_manager.clear_backend()
+    core.model_executor.shutdown()
+    core.scheduler.shutdown()
+    gc.unfreeze()
+    gc.collect()
