@@ -12,6 +12,7 @@ from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of
 from workflow_scripts.config.priorities import priorities
+from workflow_scripts.planning.cost.check import check_memory
 
 ROOT = Path(workflow.basedir)
 
@@ -24,6 +25,7 @@ if not workflow.config_settings.configfiles:
 gc.disable()  # all that is made here stays: to look for garbage in it takes a fifth of a dry run
 try:
     graph = Graph(load_config(config), ROOT, **statements(ROOT / "config"))
+    check_memory(graph)
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
 gc.freeze()

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from workflow_scripts.config.base import Name, NonNegative, Share, SplitRef, Strict
 from workflow_scripts.config.data_models import Dataset
+from workflow_scripts.config.hardware import Hardware
 from workflow_scripts.config.judge_models import Exploration, Judge
 from workflow_scripts.config.network_models import Model
 from workflow_scripts.config.rl_models import Algorithm, Reward, Validation
@@ -63,6 +64,9 @@ class Placement(Strict):
     minutes: PositiveInt = 60
     gpus: Annotated[int, Field(ge=0)] = Field(0, description="GPUs per node")
     nodes: PositiveInt = 1
+    gpu_memory_gb: PositiveFloat | None = Field(
+        None, description="memory of one of these GPUs, against which the estimate is checked; None: hardware's"
+    )
     checkpoint_every: PositiveInt = Field(25, description="rollout steps of a training between two checkpoints")
 
     @property
@@ -109,6 +113,7 @@ class Config(Strict):
     studies: dict[Name, Study] = Field(description="in the order in which they are computed")
     only: Some[Name] | None = Field(None, description="studies to compute and to report; None: all")
     placement: dict[str, Placement] = Field(default_factory=dict)
+    hardware: Hardware = Hardware()
 
     @model_validator(mode="after")
     def references_exist(self) -> "Config":
