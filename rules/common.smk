@@ -1,5 +1,7 @@
 ##### The config, the graph of artifacts, and what every rule asks of them. #####
 import gc
+import json
+import os
 import shlex
 import sys
 from functools import partial
@@ -28,6 +30,8 @@ try:
     check_memory(graph)
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
+if os.environ.get("ENTROPY_BRIDGE_MERGED_CONFIG"):  # `make plan` asks what Snakemake has merged
+    Path(os.environ["ENTROPY_BRIDGE_MERGED_CONFIG"]).write_text(json.dumps(config))
 gc.freeze()
 gc.enable()
 

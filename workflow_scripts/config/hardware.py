@@ -71,7 +71,9 @@ class Hardware(Strict):
     )
     overhead_gb: NonNegative = Field(5.0, description="of a GPU: CUDA context, NCCL buffers, fragmentation")
     asleep_gb: NonNegative = Field(2.0, description="what a sleeping vLLM engine keeps on its GPU: graphs, context")
-    vllm_share: Share = Field(0.9, description="of a GPU that a vLLM engine takes which has it for itself (its default)")
+    vllm_share: Share = Field(
+        0.9, description="of a GPU that a vLLM engine takes which has it for itself (its default)"
+    )
     offload_slowdown: PositiveFloat = Field(
         1.3, description="of an update whose optimiser states or weights live in the host's memory"
     )

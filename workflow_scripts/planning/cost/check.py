@@ -20,7 +20,7 @@ def check_memory(graph: "Graph") -> None:
         return  # nothing is imported for them either
     from workflow_scripts.planning.cost.model import CostModel
 
-    model = CostModel(graph.config)
+    model = CostModel(graph)
     for artifact in graph.artifacts:
         estimate = model.of(artifact)
         for line in refusals(artifact.stage, estimate) if estimate else ():
@@ -34,12 +34,12 @@ def refusals(stage: str, estimate: "Estimate") -> Iterator[str]:
             whose = "of each GPU" if need.limit is None else "of vLLM's share of a GPU"
             yield (
                 f"placement.{stage}: {need.model} needs about {need.total:.0f} GB {whose} for {need.moment} "
-                f"({parts(need)}), there are {estimate.limit(need):.0f}: {' or '.join(need.hints[:SHOWN])} helps"
+                f"({parts(need)}), there are {estimate.limit(need):.0f}; what helps: {', '.join(need.hints[:SHOWN])}"
             )
         if need.host > estimate.team.host:
             yield (
                 f"placement.{stage}.memory_gb: {estimate.team.host:g}: {need.model} offloads about {need.host:.0f} GB "
-                "to the memory of a node"
+                "to the memory of a node; raise memory_gb"
             )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from workflow_scripts.config.artifact import Artifact
-from workflow_scripts.config.models import Config
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.planning.cost import judging, sampling, training
 from workflow_scripts.planning.cost.estimate import Estimate, GpuJob, Unknown
 
@@ -22,12 +22,12 @@ STAGES: dict[str, Callable[[GpuJob], Estimate | None]] = {
 class CostModel:
     """The estimate of each artifact's job, and why there is none where something is not known."""
 
-    def __init__(self, config: Config) -> None:
-        self._config, self.unknown = config, set()
+    def __init__(self, graph: Graph) -> None:
+        self._graph, self.unknown = graph, set()
 
     def of(self, artifact: Artifact) -> Estimate | None:
         """None for a job without GPUs or without work for them, and where `unknown` then says what is not known."""
-        job = GpuJob.of(self._config, artifact) if artifact.stage in STAGES else None
+        job = GpuJob.of(self._graph.config, artifact) if artifact.stage in STAGES else None
         if job is None:
             return None
         try:
@@ -35,3 +35,8 @@ class CostModel:
         except Unknown as reason:
             self.unknown.add(str(reason))
             return None
+
+    def of_job(self, stage: str, identity: str) -> Estimate | None:
+        """The estimate of the artifact of that name and key; None where the graph has no such."""
+        artifact = self._graph.of_stage(stage).get(identity)
+        return self.of(artifact) if artifact else None

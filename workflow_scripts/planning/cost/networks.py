@@ -1,4 +1,4 @@
-"""Shapes of transformers: parameters, FLOPs a token and bytes a token, and where the shape of an artifact's model stands."""
+"""Shapes of transformers: parameters, FLOPs and bytes of a token; and where the shape of an artifact's model stands."""
 
 from dataclasses import dataclass
 from functools import cache

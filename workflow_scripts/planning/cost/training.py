@@ -115,7 +115,9 @@ def _pairs(job: GpuJob, examples: float) -> Batch:
 
 def _examples(job: GpuJob, training: dict) -> float:
     data = job.artifact.inputs["data"]
-    return training.get("epochs", 1) * sum(job.rows("data", split) for split in data.config["splits"] if split == "train")
+    return training.get("epochs", 1) * sum(
+        job.rows("data", split) for split in data.config["splits"] if split == "train"
+    )
 
 
 def _has_kl(settings: dict) -> bool:
