@@ -64,10 +64,10 @@ class Placement(Strict):
     minutes: PositiveInt = 60
     gpus: Annotated[int, Field(ge=0)] = Field(0, description="GPUs per node")
     nodes: PositiveInt = 1
+    checkpoint_every: PositiveInt = Field(25, description="rollout steps of a training between two checkpoints")
     gpu_memory_gb: PositiveFloat | None = Field(
         None, description="memory of one of these GPUs, against which the estimate is checked; None: hardware's"
     )
-    checkpoint_every: PositiveInt = Field(25, description="rollout steps of a training between two checkpoints")
 
     @property
     def ranks(self) -> int:

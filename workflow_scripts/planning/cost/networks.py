@@ -81,7 +81,16 @@ def network_of(model: Artifact) -> Network | None:
         own = source["architecture"]
         shape = {name: own[name] for name in ("layers", "width", "heads", "mlp", "vocab")}
         return Network(**shape, kv_heads=own["heads"], head=own["width"] // own["heads"], tied=False, bias=True)
-    known = facts("architectures").get(source.get("repo") or source.get("architecture") or "")
-    if known:
-        return Network(**known)
-    return network_of(model.inputs["base"]) if "base" in model.inputs else None
+    if "base" in model.inputs:
+        return network_of(model.inputs["base"])
+    known = _shape(source.get("repo"), source.get("resource") or source.get("path"))
+    return Network(**known) if known else None
+
+
+def _shape(repo: str | None, file: str | None) -> dict[str, Any] | None:
+    """Of a hub repository, or of a file that is named as one: `SmolLM2-135M-Instruct.Q4_1.gguf`."""
+    shapes = facts("architectures")
+    if repo:
+        return shapes.get(repo)
+    name = (file or "").rpartition("/")[2]
+    return next((shape for repo, shape in shapes.items() if name.startswith(repo.rpartition("/")[2] + ".")), None)

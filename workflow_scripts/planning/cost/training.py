@@ -8,6 +8,7 @@ from workflow_scripts.planning.cost.memory import GB, Need
 from workflow_scripts.planning.cost.networks import Network
 from workflow_scripts.planning.cost.roofline import Batch, Decoder, learning, scoring
 
+REFERENCE = 64  # tokens of a reference answer: 34 to 54 words (2503.23829, 4.1)
 SAVED = 12  # bytes of a weight in a checkpoint: fp32 weight and two moments
 
 
@@ -57,8 +58,8 @@ def distil(job: GpuJob) -> Estimate:
         "update": training["epochs"] * _learning(job, network, _pairs(job, examples), training),
         "validation": 2 * judging.seconds(job, network, how, checked),
     }
-    longest = job.settings["judging"]["max_length"]
-    return Estimate(phases, job.team, (_learning_need(job, network, training, longest, model_of(job.artifact)),))
+    learns = _learning_need(job, network, training, job.settings["judging"]["max_length"], model_of(job.artifact))
+    return Estimate(phases, job.team, (learns, judging.need(job, model_of(job.artifact), network, how)))
 
 
 def finetune(job: GpuJob) -> Estimate | None:
@@ -67,12 +68,11 @@ def finetune(job: GpuJob) -> Estimate | None:
     if training is None or "base" not in job.artifact.inputs:
         return None
     network = job.network("base")
-    examples = training["batch"] * training["steps"] if "steps" in training else _examples(job, training)
-    longest = 2 * job.hardware.judge_tokens
-    phases = {
-        "start": job.start(network),
-        "update": _learning(job, network, _pairs(job, examples), training),
-    }
+    examples = training["batch"] * training["steps"] if training.get("steps") else _examples(job, training)
+    verdicts = job.settings["source"]["objective"] == "verdicts"
+    batch = _pairs(job, examples) if verdicts else Batch(examples, job.hardware.prompt_tokens, REFERENCE, REFERENCE)
+    longest = judging.LONG * (batch.prompt + batch.response)
+    phases = {"start": job.start(network), "update": _learning(job, network, batch, training)}
     return Estimate(phases, job.team, (_learning_need(job, network, training, longest, model_of(job.artifact)),))
 
 
@@ -114,10 +114,7 @@ def _pairs(job: GpuJob, examples: float) -> Batch:
 
 
 def _examples(job: GpuJob, training: dict) -> float:
-    data = job.artifact.inputs["data"]
-    return training.get("epochs", 1) * sum(
-        job.rows("data", split) for split in data.config["splits"] if split == "train"
-    )
+    return training.get("epochs", 1) * job.rows("data", job.settings["source"].get("split", "train"))
 
 
 def _has_kl(settings: dict) -> bool:
@@ -175,8 +172,8 @@ def _copies(job: GpuJob, network: Network) -> dict[str, float]:
     update, rollout = settings["update"], settings["rollout"]
     sharded = update["backend"] == "zero3"
     if _has_kl(settings) or rollout["responses"] == "start":
-        size = memory.whole(network, update["precision"] if sharded else "float32", job.team.ranks if sharded else 1)
-        copies["reference"] = size
+        precision = "float32" if update["backend"] == "single" else update["precision"]
+        copies["reference"] = memory.whole(network, precision, job.team.ranks if sharded else 1)
     if sharded and rollout["engine"] == "inprocess":
         copies["copy to sample from"] = memory.whole(network, "float32")
     if rollout["engine"] != "inprocess":
