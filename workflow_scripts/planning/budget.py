@@ -4,13 +4,14 @@ from collections import defaultdict
 
 from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.graph import Graph
+from workflow_scripts.config.references import STAGES
 from workflow_scripts.planning.cost.check import parts
 from workflow_scripts.planning.cost.estimate import Estimate, model_of
 from workflow_scripts.planning.cost.model import CostModel
 from workflow_scripts.planning.dry_run import Job
 from workflow_scripts.planning.estimate import Estimates
 from workflow_scripts.planning.outcomes import RESTORED, Outcomes
-from workflow_scripts.planning.text import number
+from workflow_scripts.planning.text import counted, number
 
 OF_ARMS = ("train_policy", "sample_answers", "grade_answers")  # all else is shared by the studies
 SHARED = "shared by all"
@@ -62,9 +63,9 @@ def _by_study(graph: Graph, hours: dict[tuple[str, str], float]) -> list[str]:
 
 # ----------------------------------------------------------------------------------------- by kind of job
 def _kinds(graph: Graph, model: CostModel, due: dict) -> dict[tuple[str, str], list[Estimate]]:
-    """Estimates of the jobs to come by stage and model, longest first."""
+    """Estimates of the jobs to come by stage and model, in the order of the stages, longest first."""
     kinds: dict[tuple[str, str], list[Estimate]] = defaultdict(list)
-    for stage, identity in due:
+    for stage, identity in sorted(due, key=lambda place: STAGES.index(place[0])):
         artifact = graph.of_stage(stage).get(identity)
         if artifact and (estimate := model.of(artifact)):
             kinds[stage, _model(artifact)].append(estimate)
@@ -83,10 +84,9 @@ def _needs(kind: tuple[str, str], found: list[Estimate]) -> str:
     longest, team = found[0], found[0].team
     fullest = max(found, key=lambda one: one.fullest.total / one.limit(one.fullest))
     need = fullest.fullest
-    count = f"{len(found)} job{'s' * (len(found) > 1)}"
     return (
-        f"{kind[0]} {kind[1]}: {count} of up to {longest.seconds / 60:,.0f} min ({team.minutes:,} placed) on "
-        f"{team.gpus} GPUs, {need.total:.0f} of {fullest.limit(need):.0f} GB for {need.moment} ({parts(need)})"
+        f"{kind[0]} {kind[1]}: {counted(len(found))} of up to {longest.seconds / 60:,.0f} min ({team.minutes:,} placed) on "
+        f"{counted(team.gpus, 'GPU')}, {need.total:.0f} of {fullest.limit(need):.0f} GB for {need.moment} ({parts(need)})"
     )
 
 

@@ -42,13 +42,13 @@ def _totals(jobs: list[Job], found: dict, costs: dict) -> list[str]:
     counts = [f"{count} {kind}" for count, kind in zip(kinds, (COMPUTED, UNLESS, RESTORED), strict=True) if count]
     known = [cost for cost in costs.values() if cost]
     unknown = len(jobs) - len(known)
-    lines = [f"{_jobs(len(jobs))}: {', '.join(counts)}"]
+    lines = [f"{counted(len(jobs))}: {', '.join(counts)}"]
     if any(cost is not NOTHING for cost in known):
         lines.append(f"Estimate: {'up to ' if kinds[1] else ''}{_hours(known)} ({', '.join(_by_stage(jobs, costs))})")
         if not unknown:
             lines.append(f"At least {_clock(_longest_chain(jobs, costs))} on the clock: the longest chain of jobs")
     if unknown:
-        lines.append(f"{_jobs(unknown)} without an earlier run, not in the estimate: the cost model knows GPUs alone")
+        lines.append(f"{counted(unknown)} without an earlier run, not in the estimate: the cost model knows GPUs alone")
     return lines
 
 
@@ -91,5 +91,5 @@ def _clock(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _jobs(count: int) -> str:
-    return f"{count} job{'s' * (count != 1)}"
+def counted(count: int, thing: str = "job") -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
