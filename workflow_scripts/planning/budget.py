@@ -83,10 +83,10 @@ def _model(artifact: Artifact) -> str:
 def _needs(kind: tuple[str, str], found: list[Estimate]) -> str:
     longest, team = found[0], found[0].team
     fullest = max(found, key=lambda one: one.fullest.total / one.limit(one.fullest))
-    need = fullest.fullest
+    need, minutes = fullest.fullest, f"{longest.seconds / 60:,.0f} min ({team.minutes:,} placed)"
     return (
-        f"{kind[0]} {kind[1]}: {counted(len(found))} of up to {longest.seconds / 60:,.0f} min ({team.minutes:,} placed) on "
-        f"{counted(team.gpus, 'GPU')}, {need.total:.0f} of {fullest.limit(need):.0f} GB for {need.moment} ({parts(need)})"
+        f"{kind[0]} {kind[1]}: {counted(len(found))} of up to {minutes} on {counted(team.gpus, 'GPU')}, "
+        f"{need.total:.0f} of {fullest.limit(need):.0f} GB for {need.moment} ({parts(need)})"
     )
 
 
