@@ -16,6 +16,8 @@ TOTALS = {
     "Qwen/Qwen2.5-72B": 72_706_203_648,
     "mistralai/Mistral-7B-v0.3": 7_248_023_552,
     "mistralai/Mistral-Nemo-Base-2407": 12_247_782_400,
+    "mistralai/Mistral-Small-24B-Base-2501": 23_572_403_200,
+    "meta-llama/Meta-Llama-3-70B-Instruct": 70_553_706_496,
     "meta-llama/Llama-3.2-3B": 3_212_749_824,
     "meta-llama/Llama-3.1-8B": 8_030_261_248,
     "deepseek-ai/deepseek-math-7b-base": 6_910_365_696,
