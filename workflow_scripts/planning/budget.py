@@ -54,11 +54,15 @@ def _by_study(graph: Graph, hours: dict[tuple[str, str], float]) -> list[str]:
     for study in graph.config.studies:
         arms = [arm for arm in graph.arms if study in arm.studies]
         new = sum(arm.studies[0] == study for arm in arms)
-        rows.append((study, str(len(arms)), str(new), number(totals[study])))
-    rows += [(SHARED, "", "", number(totals[SHARED])), ("total", str(len(graph.arms)), "", number(sum(hours.values())))]
+        rows.append((study, str(len(arms)), str(new), _shown(totals[study])))
+    rows += [(SHARED, "", "", _shown(totals[SHARED])), ("total", str(len(graph.arms)), "", _shown(sum(hours.values())))]
     width = max(len(row[0]) for row in rows)
     table = [f"{name:{width}}  {arms:>5}  {new:>5}  {spent:>9}" for name, arms, new, spent in rows]
     return ["GPU-hours to come; what several studies use counts in the first of them.", *table]
+
+
+def _shown(hours: float) -> str:
+    return number(hours) if hours else "0"
 
 
 # ----------------------------------------------------------------------------------------- by kind of job
@@ -106,9 +110,9 @@ def _warnings(kinds: dict[tuple[str, str], list[Estimate]]) -> list[str]:
 def _assumptions(graph: Graph, model: CostModel) -> list[str]:
     assumed = graph.config.hardware
     lines = [
-        "The cost model (workflow_scripts/planning/cost, constants with reasons in config/hardware.py) was never "
-        "compared with this pipeline on GPUs; jobs that ran before go by their own times. It assumes, and `hardware:` "
-        "may say otherwise:",
+        "The cost model (workflow_scripts/planning/cost) was never compared with this pipeline on GPUs; jobs that ran "
+        "before go by their own times. It assumes (reasons: workflow_scripts/config/hardware.py), and `hardware:` may "
+        "say otherwise:",
         f"  {assumed.gpu}: {assumed.peak / 1e12:g} TFLOP/s bf16, {assumed.peak_head / 1e12:g} for logits, "
         f"{assumed.bandwidth / 1e12:g} TB/s, {assumed.memory:g} GB; of the peak {assumed.train_mfu:.0%} in training, "
         f"{assumed.prefill_mfu:.0%} reading, {assumed.decode_efficiency:.0%} decoding",

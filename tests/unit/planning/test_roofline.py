@@ -83,6 +83,22 @@ def test_a_32b_step_trains_for_two_minutes_on_32_gpus():
     )
 
 
+@pytest.mark.parametrize(
+    ("repo", "sequences", "prompt", "response", "ms"),
+    [
+        ("HuggingFaceTB/SmolLM2-135M", 1024, 256, 1024, 0.41 + 6.04),
+        ("Qwen/Qwen2.5-0.5B", 512, 128, 256, 0.65 + 0.54),
+        ("Qwen/Qwen2.5-0.5B", 1024, 256, 1024, 1.35 + 3.22),
+        ("Qwen/Qwen2.5-7B", 256, 256, 2048, 4.7 + 6.3),
+    ],
+)
+def test_a_decoding_step_has_the_roof_of_an_h100_as_measured(repo, sequences, prompt, response, ms):
+    """At 798 TFLOP/s and 3.0 TB/s, measured on one: the larger of weights and FLOPs, and the cache; all at once."""
+    measured = Hardware(tflops=798, bandwidth_tb=3.0, decode_efficiency=1)
+    decoder = Decoder(Network(**facts("architectures")[repo]), measured, "bfloat16", 1, cache=1e12, eager=False)
+    assert 1000 * decoder.step(sequences, prompt + response / 2) == pytest.approx(ms, rel=0.05)
+
+
 def test_160000_labels_of_the_72b_teacher_take_an_hour_and_a_half_on_eight_gpus():
     labels = job("label_rollouts")
     seconds = judging.seconds(labels, labels.network("teacher"), labels.settings["judging"], 160_000)
