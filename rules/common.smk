@@ -1,5 +1,7 @@
 ##### The config, the graph of artifacts, and what every rule asks of them. #####
 import gc
+import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of_job
 from workflow_scripts.config.priorities import priorities
+from workflow_scripts.planning.cost.check import check_memory
 
 ROOT = Path(workflow.basedir)
 
@@ -23,8 +26,11 @@ if not workflow.config_settings.configfiles:
 gc.disable()  # all that is made here stays: to look for garbage in it takes a fifth of a dry run
 try:
     graph = Graph(load_config(config), ROOT, **statements(ROOT / "config"))
+    check_memory(graph)
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
+if os.environ.get("ENTROPY_BRIDGE_MERGED_CONFIG"):  # `make plan` asks what Snakemake has merged
+    Path(os.environ["ENTROPY_BRIDGE_MERGED_CONFIG"]).write_text(json.dumps(config))
 gc.freeze()
 gc.enable()
 

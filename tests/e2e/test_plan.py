@@ -198,4 +198,5 @@ def test_a_project_that_never_ran(finished, tmp_path):
     project = Project.copy(finished.root, tmp_path / "fresh")
     plan = Plan(project)
     assert set.union(*plan.reasons.values()) == {"new"} and plan.outcomes.total() == 27
-    assert plan.text.endswith("27 jobs: 27 computed\n27 jobs without an earlier run, not in the estimate\n")
+    unknown = "27 jobs without an earlier run, not in the estimate: the cost model knows GPUs alone\n"
+    assert plan.text.endswith(f"27 jobs: 27 computed\n{unknown}")

@@ -14,6 +14,7 @@ from workflow_scripts.config.models import Config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
 STATEMENTS = ("claims", "published")  # files of config/ that are no configs: what the papers claim, and what they print
+FACTS = ("architectures", "row_counts")  # nor are these: what estimates know of the models and data sets on the hub
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of a second less where libyaml is there
 
 
@@ -51,8 +52,8 @@ def extended(raw: dict[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
     if raw["extends"] in seen:
         raise ConfigError(f"config: extends: {' -> '.join([*seen, raw['extends']])} is a circle")
     path = CONFIGS / f"{raw['extends']}.yaml"
-    if not path.is_file() or path.stem in STATEMENTS:
-        names = ", ".join(sorted({file.stem for file in CONFIGS.glob("*.yaml")} - {*STATEMENTS}))
+    if not path.is_file() or path.stem in STATEMENTS + FACTS:
+        names = ", ".join(sorted({file.stem for file in CONFIGS.glob("*.yaml")} - {*STATEMENTS, *FACTS}))
         raise ConfigError(f"config: extends: {raw['extends']!r} is not one of {names}")
     base = extended(yaml.safe_load(path.read_text()), (*seen, raw["extends"]))
     own = {name: value for name, value in raw.items() if name != "extends"}

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from workflow_scripts.config.base import Environment, Name, NonNegative, Share, SplitRef, Strict
 from workflow_scripts.config.data_models import Dataset
+from workflow_scripts.config.hardware import Hardware
 from workflow_scripts.config.judge_models import Exploration, Judge
 from workflow_scripts.config.network_models import Model
 from workflow_scripts.config.rl_models import Algorithm, Reward, Validation
@@ -100,6 +101,9 @@ class Placement(Strict):
         0, description="of the nodes, those set aside for servers of a served judge; ranks run on the others"
     )
     checkpoint_every: PositiveInt = Field(25, description="rollout steps of a training between two checkpoints")
+    gpu_memory_gb: PositiveFloat | None = Field(
+        None, description="memory of one of these GPUs, against which the estimate is checked; None: hardware's"
+    )
 
     @model_validator(mode="after")
     def servers_leave_room(self) -> "Placement":
@@ -173,6 +177,7 @@ class Config(Strict):
     studies: dict[Name, Study] = Field(description="in the order in which they are computed")
     only: Some[Name] | None = Field(None, description="studies to compute and to report; None: all")
     placement: dict[str, Placement] = Field(default_factory=dict)
+    hardware: Hardware = Hardware()
 
     @model_validator(mode="after")
     def references_exist(self) -> "Config":

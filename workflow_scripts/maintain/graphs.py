@@ -10,7 +10,7 @@ from workflow_scripts.artifacts.fingerprint import ROOT
 from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.files import missing_files
 from workflow_scripts.config.graph import Graph
-from workflow_scripts.config.load import CONFIGS, STATEMENTS, ConfigError, extended, load_config, statements
+from workflow_scripts.config.load import CONFIGS, FACTS, STATEMENTS, ConfigError, extended, load_config, statements
 
 
 def load_graph(path: Path) -> Graph:
@@ -23,7 +23,7 @@ def sharing_graphs(config: Path, graph: Graph) -> tuple[dict[Path, Graph], list[
     saying all that is referred to there: a line each for a config that does not load, and a source that is not here.
     """
     root, graphs, broken = Path(graph.config.results).resolve(), {config: graph}, []
-    for path in sorted(set(CONFIGS.glob("*.yaml")) - {CONFIGS / f"{name}.yaml" for name in STATEMENTS}):
+    for path in sorted(set(CONFIGS.glob("*.yaml")) - {CONFIGS / f"{name}.yaml" for name in STATEMENTS + FACTS}):
         if path.resolve() == config.resolve():
             continue
         path = Path(os.path.relpath(path))

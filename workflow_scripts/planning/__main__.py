@@ -4,12 +4,21 @@
 
 Takes the command that would run and asks Snakemake itself, by a dry run, which jobs it has. What they are, why they
 are new and what they cost is read from their specs and from the provenance of earlier artifacts, so that no second
-opinion on what to run exists.
+opinion on what to run exists. What no earlier job tells of a GPU job, the cost model estimates (planning/cost/).
 """
 
+import json
 import sys
+from contextlib import chdir
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from workflow_scripts.planning.dry_run import DryRunError, dry_run
+from workflow_scripts.artifacts.fingerprint import ROOT
+from workflow_scripts.config.graph import Graph
+from workflow_scripts.config.load import load_config, statements
+from workflow_scripts.planning.budget import budget_text
+from workflow_scripts.planning.cost.model import CostModel
+from workflow_scripts.planning.dry_run import DryRunError, Job, dry_run, home_of
 from workflow_scripts.planning.estimate import Estimates
 from workflow_scripts.planning.labels import Labels
 from workflow_scripts.planning.outcomes import Outcomes
@@ -24,7 +33,7 @@ def main(command: list[str]) -> int:
         print("plan: which command? snakemake --configfile CONFIG ...", file=sys.stderr)
         return 2
     try:
-        jobs = dry_run(command)
+        jobs, graph = _planned(command)
     except DryRunError as error:
         print(error, file=sys.stderr)
         return error.status
@@ -33,9 +42,21 @@ def main(command: list[str]) -> int:
         return 0
     records = Records(jobs[0].work)
     labels = Labels([*records.names.values(), *((job.stage, job.name) for job in jobs)])
-    reasons = Reasons(jobs, records, labels)
-    print(plan_text(jobs, labels, reasons, Outcomes(jobs, records), Estimates(records)))
+    model = CostModel(graph)
+    estimates, outcomes = Estimates(records, model), Outcomes(jobs, records)
+    print(plan_text(jobs, labels, Reasons(jobs, records, labels), outcomes, estimates))
+    print(budget_text(jobs, graph, model, estimates, outcomes), end="")
     return 0
+
+
+def _planned(command: list[str]) -> tuple[list[Job], Graph]:
+    """The jobs of a command, and the graph of the config that Snakemake merged for it."""
+    with TemporaryDirectory() as folder:
+        merged = Path(folder) / "config.json"
+        jobs = dry_run(command, merged)
+        raw = json.loads(merged.read_text())
+    with chdir(home_of(command)):
+        return jobs, Graph(load_config(raw), ROOT, **statements())
 
 
 if __name__ == "__main__":

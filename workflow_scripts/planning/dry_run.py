@@ -6,6 +6,7 @@ there are; a line that is not understood is an error, never a job less.
 
 import argparse
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -24,6 +25,7 @@ SHELL = re.compile(
     r" --work (?P<work>.+?)"
     r" --environment (?P<environment>\S+)(?P<rest>.*)"
 )
+MERGED = "ENTROPY_BRIDGE_MERGED_CONFIG"  # rules/common.smk reads it
 REASON = re.compile(r"^ *reason: (.*)", re.IGNORECASE)
 
 
@@ -65,21 +67,25 @@ class Job:
         return self.work / self.stage / self.identity / "done" / "manifest.json"
 
 
-def dry_run(command: list[str]) -> list[Job]:
-    """The stage jobs that a snakemake command would run. Raises DryRunError with Snakemake's output if it fails."""
+def dry_run(command: list[str], merged: Path | None = None) -> list[Job]:
+    """The stage jobs that a snakemake command would run. Raises DryRunError with Snakemake's output if it fails.
+
+    The Snakefile writes the config, as Snakemake merges it, to `merged` (JSON).
+    """
     end = command.index("--") if "--" in command else len(command)  # nothing behind it is an option
     asked = [*command[:end], *FLAGS, *command[end:]]
-    done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | ({MERGED: str(merged)} if merged else {})
+    done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     if done.returncode:
         raise DryRunError(done.stdout.strip(), done.returncode)
-    jobs, counts = list(parse(done.stdout, _home(command))), _counts(done.stdout)
+    jobs, counts = list(parse(done.stdout, home_of(command))), _counts(done.stdout)
     found = Counter(job.stage for job in jobs)
     if wrong := {stage for stage in found | counts if found[stage] != counts[stage]}:
         raise DryRunError(f"plan: the dry run lists other jobs than it counts: {', '.join(sorted(wrong))}")
     return jobs
 
 
-def _home(command: list[str]) -> Path:
+def home_of(command: list[str]) -> Path:
     """The folder to which the paths of the jobs are relative."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--directory", "-d", type=Path, default=Path())

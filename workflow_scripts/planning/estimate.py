@@ -1,8 +1,9 @@
-"""What a job will cost, from what earlier ones of its stage did cost.
+"""What a job will cost, from what earlier ones of its stage did cost, else by the cost model.
 
-Those of the nearest settings count (same upstream names first, then fewest differing settings, seeds aside), scaled by
-the work that the two configs state where cost is plainly proportional to it. Start-up is not told apart, so that jobs
-of seconds are estimated too high or too low by seconds.
+Earlier ones tell of a GPU job where they were made from inputs of the same names: the same model and data. Those of
+the nearest settings count (same upstream names first, then fewest differing settings, seeds aside), scaled by the work
+that the two configs state where cost is plainly proportional to it. Start-up is not told apart, so that jobs of seconds
+are estimated too high or too low by seconds.
 """
 
 import statistics
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workflow_scripts.artifacts.keys import identity_of, name_of
+from workflow_scripts.planning.cost.model import CostModel
 from workflow_scripts.planning.differences import leaves
 from workflow_scripts.planning.dry_run import Job
 from workflow_scripts.planning.records import Record, Records, stem
@@ -22,6 +24,7 @@ class Cost:
     core: float
     gpu: float
     wall: float
+    modelled: bool = False  # by the cost model, which knows of no cores
 
 
 def _responses(config: dict) -> float:
@@ -49,20 +52,27 @@ WORK: dict[str, Callable[[dict], float]] = {
 class Estimates:
     """The cost of each planned job."""
 
-    def __init__(self, records: Records):
-        self._records = records
+    def __init__(self, records: Records, model: CostModel | None = None):
+        self._records, self._model = records, model
         self._groups: dict[str, dict[tuple, list[Record]]] = {}
 
     def of(self, job: Job) -> Cost | None:
-        """None where the stage has no earlier run to go by."""
+        """None where the stage has no earlier run to go by and the cost model says nothing."""
         groups = self._of_stage(job.stage)
+        inputs = {(role, stem(name_of(identity_of(path)))) for role, path in job.inputs.items()}
+        modelled = self._modelled(job)
+        if modelled and not any(group[0] == inputs for group in groups):
+            return modelled
         if not groups:
             return None
-        inputs = {(role, stem(name_of(identity_of(path)))) for role, path in job.inputs.items()}
         settings = _settings(job.spec["config"])
         nearest = min(groups, key=lambda group: (len(group[0] ^ inputs), len(group[1] ^ settings)))
         costs = [_scaled(record, job) for record in groups[nearest]]
         return Cost(*(statistics.median(getattr(cost, part) for cost in costs) for part in ("core", "gpu", "wall")))
+
+    def _modelled(self, job: Job) -> Cost | None:
+        estimate = self._model.of_job(job.stage, job.identity) if self._model else None
+        return Cost(0, estimate.gpu_seconds, estimate.seconds, modelled=True) if estimate else None
 
     def _of_stage(self, stage: str) -> dict[tuple, list[Record]]:
         """The earlier runs of a stage by upstream names and settings, seeds aside."""

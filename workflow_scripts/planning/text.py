@@ -33,7 +33,8 @@ def _outcome(outcome: str, costs: list[Cost | None]) -> str:
     known = [cost for cost in costs if cost]
     if outcome == RESTORED:
         return outcome
-    return f"{outcome}, {_hours(known) if known else 'no earlier run to estimate from'}"
+    modelled = " by the cost model" if any(cost.modelled for cost in known) else ""
+    return f"{outcome}, {_hours(known) + modelled if known else 'no earlier run to estimate from'}"
 
 
 def _totals(jobs: list[Job], found: dict, costs: dict) -> list[str]:
@@ -41,13 +42,13 @@ def _totals(jobs: list[Job], found: dict, costs: dict) -> list[str]:
     counts = [f"{count} {kind}" for count, kind in zip(kinds, (COMPUTED, UNLESS, RESTORED), strict=True) if count]
     known = [cost for cost in costs.values() if cost]
     unknown = len(jobs) - len(known)
-    lines = [f"{_jobs(len(jobs))}: {', '.join(counts)}"]
+    lines = [f"{counted(len(jobs))}: {', '.join(counts)}"]
     if any(cost is not NOTHING for cost in known):
         lines.append(f"Estimate: {'up to ' if kinds[1] else ''}{_hours(known)} ({', '.join(_by_stage(jobs, costs))})")
         if not unknown:
             lines.append(f"At least {_clock(_longest_chain(jobs, costs))} on the clock: the longest chain of jobs")
     if unknown:
-        lines.append(f"{_jobs(unknown)} without an earlier run, not in the estimate")
+        lines.append(f"{counted(unknown)} without an earlier run, not in the estimate: the cost model knows GPUs alone")
     return lines
 
 
@@ -74,10 +75,11 @@ def _longest_chain(jobs: list[Job], costs: dict) -> float:
 
 def _hours(costs: list[Cost]) -> str:
     core, gpu = (sum(getattr(cost, part) for cost in costs) / 3600 for part in ("core", "gpu"))
-    return f"{_number(core)} CPU-h" + (f" {_number(gpu)} GPU-h" if gpu else "")
+    shown = [f"{number(core)} CPU-h"] if core or not gpu else []
+    return " ".join(shown + ([f"{number(gpu)} GPU-h"] if gpu else []))
 
 
-def _number(hours: float) -> str:
+def number(hours: float) -> str:
     if 0 < hours < 0.001:
         return "<0.001"
     return f"{hours:,.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 1 else f"{hours:.3f}"
@@ -89,5 +91,5 @@ def _clock(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _jobs(count: int) -> str:
-    return f"{count} job{'s' * (count != 1)}"
+def counted(count: int, thing: str = "job") -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
