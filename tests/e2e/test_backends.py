@@ -42,6 +42,7 @@ def results(tmp_path_factory):
         "single_kl": {"backend": "single", "budget": 100000, "loss": KL_COV},
         "single_bf16": {"backend": "single", "update": {"precision": "bfloat16"}},
         "single_broken": {"backend": "single", "broken": True},
+        "single_tied": {"backend": "single", "budget": 100000, "tied": True, "model": str(folder / "tied")},
     }
     found = run(folder, 1, alone)
     pair = {
@@ -54,6 +55,8 @@ def results(tmp_path_factory):
             "_kl": {"loss": KL_COV},
             "_bf16": {"update": {"precision": "bfloat16"}},
             "_broken": {"broken": True},
+            "_tied": {"tied": True, "model": str(folder / f"{backend}_tied")},
+            "_from_files": {"model": str(folder / backend)},
             "_saved": {"steps": 1, "save": str(folder / f"from_{backend}")},
             "_resumed": {"load": str(folder / f"from_{backend}"), "seed": 9},
             "_from_single": {"load": str(folder / "from_single"), "seed": 9},
@@ -75,6 +78,19 @@ def test_the_split_does_not_change_the_update(results, name):
     assert difference(results[name][0], results["single"][0]) < 1e-5
     assert results[name][1]["norms"] == pytest.approx(results["single"][1]["norms"], rel=1e-5)
     assert results[name][1]["losses"] == pytest.approx(results["single"][1]["losses"], rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["zero2_from_files", "zero3_from_files"])
+def test_a_model_read_in_parts_is_the_whole_one(results, name):
+    """Bit for bit; the worker has compared the export, too."""
+    ours, whole = results[name][0], results[name.removesuffix("_from_files")][0]
+    assert ours.keys() == whole.keys() and all(torch.equal(ours[key], whole[key]) for key in whole)
+
+
+@pytest.mark.parametrize("name", ["zero2_tied", "zero3_tied"])
+def test_a_matrix_that_is_embedding_and_head_is_one(results, name):
+    assert difference(results[name][0], results["single_tied"][0]) < 1e-5
+    assert not any("lm_head" in key for key in results[name][0])
 
 
 @pytest.mark.parametrize("name", ["zero2_kl", "zero3_kl"])

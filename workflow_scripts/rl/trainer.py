@@ -22,13 +22,13 @@ from workflow_scripts.rewards import Reward
 from workflow_scripts.rewards.normalize import z_score
 from workflow_scripts.rewards.verdict import failure_warning
 from workflow_scripts.rl.advantages import compute_advantages
-from workflow_scripts.rl.backends import make_backend
+from workflow_scripts.rl.backends import make_backend, make_reference
 from workflow_scripts.rl.batch import Rollouts, mixed_groups
 from workflow_scripts.rl.checkpoint import load_checkpoint, load_shards, save_checkpoint, save_shard
 from workflow_scripts.rl.hacking import MEANINGS, warning_signs
 from workflow_scripts.rl.measures import response_entropy
 from workflow_scripts.rl.metrics import rollout_figures, rule_failures, update_figures
-from workflow_scripts.rl.policy import Policy, all_log_probs
+from workflow_scripts.rl.policy import all_log_probs
 from workflow_scripts.rl.rollout import Questions, before_update, rollout_rows, sample
 from workflow_scripts.rl.sampler import PromptSampler
 from workflow_scripts.rl.seeds import derive_seed
@@ -76,7 +76,7 @@ class Trainer:
         self.validator, self.keep_steps = validator, frozenset(keep_steps)
         self.sampler = PromptSampler(len(questions), settings.rollout.prompts, settings.seed)
         vocabulary = existing_vocabulary(model, tokenizer)
-        self.reference = Policy(reference, vocabulary=vocabulary) if settings.has_kl else None
+        self.reference = make_reference(reference, settings.update, vocabulary) if settings.has_kl else None
         self.backend = make_backend(model, settings.update, self.ranks, vocabulary)
         self.engine = self._engine(self.backend.rollout_model, tokenizer)
         self.source = self._engine(reference, tokenizer) if settings.rollout.responses == "start" else self.engine
@@ -332,7 +332,7 @@ class Trainer:
             state = {"metrics": self.history.metrics, "validation": self.history.validation, "batches": self.batches}
             if self.entropy_coefficient:
                 state["entropy_coefficient"] = self.entropy_coefficient.value
-            save_checkpoint(folder, step, self.backend, state, first)
+            save_checkpoint(folder, step, self.backend, state, self.ranks)
 
     def _resume(self) -> int:
         """Restore the newest checkpoint; the number of rollout steps that it has behind it."""

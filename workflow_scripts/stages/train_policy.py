@@ -13,14 +13,12 @@ def build(stage: Stage) -> None:
     import torch
 
     from workflow_scripts.artifacts.schemas import METRICS, ROLLOUTS, VALIDATION
-    from workflow_scripts.models.loading import save_model
     from workflow_scripts.rl.inputs import columns_of, make_trainer
 
     torch.set_num_threads(1)  # bit-for-bit repetition; a second thread gains little on models this small
     trainer, tokenizer = make_trainer(stage, lambda steps: {1, (steps + 1) // 2, steps})
     history = trainer.train()
-    if stage.ranks.first:
-        save_model(trainer.model, tokenizer, stage.out / "model")
+    trainer.backend.save(stage.out / "model", tokenizer)
     stage.write("metrics.parquet", columns_of(history.metrics, METRICS), METRICS)
     stage.write("validation.parquet", columns_of(history.validation, VALIDATION), VALIDATION)
     stage.write("samples.parquet", history.rollouts, ROLLOUTS)
