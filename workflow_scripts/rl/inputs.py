@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.artifacts.schemas import QUESTIONS
+from workflow_scripts.devices import own_device
 from workflow_scripts.models.loading import load_model, load_tokenizer
 from workflow_scripts.rewards import Reward, make_reward
 from workflow_scripts.rl.backends import load_start
@@ -48,7 +49,7 @@ def make_trainer(stage: Stage, keep_steps: Callable[[int], Collection[int]]) -> 
 def _reference(source: Path, settings: Settings) -> Any:
     """The starting policy: whole where it is sampled from, else as the backend holds models; None where unused."""
     if settings.rollout.responses == "start":
-        return load_model(source)
+        return load_model(source).to(own_device())
     return load_start(source, settings.update) if settings.needs_reference else None
 
 

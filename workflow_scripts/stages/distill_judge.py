@@ -11,24 +11,37 @@ from typing import Any
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 
 
+# Of `training`, what an update is computed by.
+COMPUTATION = (
+    "weight_decay",
+    "micro_batch_tokens",
+    "backend",
+    "precision",
+    "offload",
+    "activation_checkpointing",
+    "packing",
+)
+
+
 def build(stage: Stage) -> None:
+    """Reads labels and judge base. Writes model/, with the card, and training.parquet."""
     from workflow_scripts.artifacts.schemas import LABELS, OPENERS, TRAINING
-    from workflow_scripts.models.loading import save_model
     from workflow_scripts.rewards.card import model_card
-    from workflow_scripts.rewards.judge import load_judge
+    from workflow_scripts.rewards.judge import judge_of, load_judge
 
     labels = stage.read("labels", "labels.parquet", LABELS).to_pylist()
     openers = stage.read("labels", "openers.parquet", OPENERS)["line"].to_pylist()
-    judge = load_judge(stage, "judge_base", stage.config)  # in this process, to be trained
-    before = validate(judge, labels, stage)
     triples, verdicts, counts = training_examples(labels, openers, stage.config)
-    examples = encode(judge, triples, verdicts)
+    with load_judge(stage, "judge_base", stage.config) as base:
+        before, tokenizer = validate(base, labels, stage), base.tokenizer
+        examples = encode(base, triples, verdicts)
+    del base  # its weights make room for those that are trained
     if not examples:
         raise StageError("labels.parquet: the training split is empty, there is nothing to distil")
-    training = distil(judge, examples, stage)
-    after = validate(judge, labels, stage)
+    training = distil(examples, tokenizer, stage)
+    with judge_of(stage.out / "model", stage, stage.config) as judge:
+        after = validate(judge, labels, stage)
     if stage.ranks.first:
-        save_model(judge.model, judge.tokenizer, stage.out / "model")
         card = model_card(stage.config, counts | {"steps": len(training["step"])}, before, after)
         (stage.out / "model" / "README.md").write_text(card, encoding="utf-8")
     stage.write("training.parquet", training, TRAINING)
@@ -43,16 +56,17 @@ def encode(judge: Any, triples: list[tuple], verdicts: list[bool]) -> list[tuple
     return [(prompts[triple], answer[verdict]) for triple, verdict in pairs if prompts[triple] is not None]
 
 
-def distil(judge: Any, examples: list[tuple[list[int], list[int]]], stage: Stage) -> dict[str, list]:
-    """Train the judge's model; TRAINING columns. Afterwards it holds whole weights, under ZeRO-3 too."""
+def distil(examples: list[tuple[list[int], list[int]]], tokenizer: Any, stage: Stage) -> dict[str, list]:
+    """Train the judge base and write model/; TRAINING columns."""
     from workflow_scripts.models.sft import BETAS, Schedule, fit
-    from workflow_scripts.rl.backends import make_backend
+    from workflow_scripts.rl.backends import load_start, make_backend
     from workflow_scripts.rl.settings import UpdateSettings
 
     settings = stage.config["training"]
     steps = settings["epochs"] * math.ceil(len(examples) / settings["batch"])
-    kept = {name: settings[name] for name in ("weight_decay", "micro_batch_tokens", "backend", "precision")}
-    update = UpdateSettings(minibatches=1, lr=settings["lr"], betas=BETAS, **kept)
+    update = UpdateSettings(
+        minibatches=1, lr=settings["lr"], betas=BETAS, **{name: settings[name] for name in COMPUTATION}
+    )
     schedule = Schedule(
         steps=steps,
         batch=settings["batch"],
@@ -62,11 +76,13 @@ def distil(judge: Any, examples: list[tuple[list[int], list[int]]], stage: Stage
         micro_batch_tokens=settings["micro_batch_tokens"],
     )
     try:
-        backend = make_backend(judge.model, update, stage.ranks)
+        model = load_start(stage.path("judge_base", "model"), update)
+        backend = make_backend(model, update, stage.ranks, rollout_copy=False)
     except ValueError as error:
         raise StageError(f"training: {error}") from None
     training = fit(backend, examples, schedule, stage)
-    judge.engine.model = backend.rollout_model.eval()
+    backend.save(stage.out / "model", tokenizer)
+    stage.ranks.share(None)  # the others read what the first one has written
     return training
 
 

@@ -23,6 +23,9 @@ BACKENDS = {
     "zero3": "workflow_scripts.rl.backends.zero",
 }
 
+# What each can leave in the memory of the CPU: nothing, the optimiser's state, or the weights as well.
+OFFLOADS = {"single": ("none",), "zero2": ("none", "optimizer"), "zero3": ("none", "optimizer", "all")}
+
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW
 BUCKET_BYTES = 2**29  # of weights that are gathered at a time
 State = tuple[str, dict[str, "torch.Tensor"]]

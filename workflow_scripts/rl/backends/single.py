@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from workflow_scripts.devices import own_device
 from workflow_scripts.models.loading import load_model, save_weights
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.backends import BUCKET_BYTES, MOMENTS, State, parameter_groups
@@ -16,7 +17,7 @@ from workflow_scripts.rl.settings import UpdateSettings
 
 def load(path: Path, update: UpdateSettings) -> Any:
     """See `load_start`."""
-    return load_model(path)
+    return load_model(path).to(own_device())
 
 
 def build(
@@ -30,7 +31,7 @@ def build(
 
 def reference(model: Any, update: UpdateSettings, vocabulary: torch.Tensor | None) -> Any:
     """See `make_reference`."""
-    return _under_autocast(Policy(model, vocabulary=vocabulary), update)
+    return _under_autocast(Policy(model, vocabulary=vocabulary, packing=update.packing), update)
 
 
 def _under_autocast(policy: Policy, update: UpdateSettings) -> Any:
@@ -50,7 +51,13 @@ class Single:
     ) -> None:
         """`share_prompts`: worth it where several responses follow one prompt."""
         self.rollout_model, self.max_grad_norm, self.updates = model, update.max_grad_norm, 0
-        self.policy = Policy(model, vocabulary=vocabulary, share_prompts=share_prompts)
+        self.policy = Policy(
+            model,
+            vocabulary=vocabulary,
+            share_prompts=share_prompts,
+            packing=update.packing,
+            activation_checkpointing=update.activation_checkpointing,
+        )
         self._forward, self._precision = _under_autocast(self.policy, update), update.precision
         self.optimizer = torch.optim.AdamW(
             parameter_groups(model, update.weight_decay),

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from workflow_scripts.devices import own_device
 from workflow_scripts.models.loading import bare_copy, load_model, save_weights
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.backends import BUCKET_BYTES, MOMENTS, State, parameter_groups
@@ -37,8 +38,10 @@ def build(
 def reference(model: Any, update: UpdateSettings, vocabulary: torch.Tensor | None) -> Any:
     """See `make_reference`. A model in parts keeps them; any other runs by itself, at its own pace."""
     if not is_partitioned(next(model.parameters())):
-        return Policy(model.to(getattr(torch, update.precision)), vocabulary=vocabulary)
-    return initialize(Policy(model, vocabulary=vocabulary, share_prompts=False).requires_grad_(False), update)
+        model = model.to(own_device(), getattr(torch, update.precision))
+        return Policy(model, vocabulary=vocabulary, packing=update.packing)
+    policy = Policy(model, vocabulary=vocabulary, share_prompts=False, packing=update.packing)
+    return initialize(policy.requires_grad_(False), update)
 
 
 class Zero:
@@ -60,9 +63,16 @@ class Zero:
             lr=update.lr,
             betas=tuple(update.betas),
             weight_decay=update.weight_decay,
+            fused=True,
         )
         # passes of equal shape on all ranks: no sharing of prompts, whose number of passes depends on the lengths
-        policy = Policy(model, vocabulary=vocabulary, share_prompts=False)
+        policy = Policy(
+            model,
+            vocabulary=vocabulary,
+            share_prompts=False,
+            packing=update.packing,
+            activation_checkpointing=update.activation_checkpointing,
+        )
         self.engine = initialize(policy, update, self._adamw)
         self.refresh()
 
@@ -74,7 +84,7 @@ class Zero:
             return None
         if is_partitioned(next(self._model.parameters())):
             return bare_copy(self._model)
-        return copy.deepcopy(self._model)
+        return copy.deepcopy(self._model).to(own_device())
 
     def forward(
         self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0

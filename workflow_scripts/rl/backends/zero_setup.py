@@ -38,6 +38,9 @@ def settings_of(update: UpdateSettings) -> dict[str, Any]:
     """DeepSpeed's configuration: the backend's file with what the run says."""
     config = json.loads((FOLDER / f"{update.backend}.json").read_text())
     config |= {"gradient_clipping": update.max_grad_norm, "bf16": {"enabled": update.precision == "bfloat16"}}
+    waiting = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+    kept = {"none": (), "optimizer": ("offload_optimizer",), "all": ("offload_optimizer", "offload_param")}
+    config["zero_optimization"] |= dict.fromkeys(kept[update.offload], waiting)
     return config
 
 

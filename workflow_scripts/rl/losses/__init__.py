@@ -57,6 +57,8 @@ def policy_loss(
     tokens = Tokens.clean(log_probs, old_log_probs, advantages, mask, entropy)
     if statistics is None:
         statistics = _statistics(module, tokens.detached(), options, generator)
+    else:
+        statistics = statistics.to(tokens.mask.device)
     losses, stats = module.token_loss(tokens, options, statistics)
     return aggregate(losses, tokens.mask, aggregation, normalizer), stats | _shared_stats(tokens, statistics)
 
