@@ -17,10 +17,14 @@ COUNT = 12
 PROMPTS = [f"{a}+{a + 3}=?" for a in range(COUNT)]
 
 
-def nano_policy(seed=0):
-    """(model, tokenizer); equal seeds give equal weights."""
+def nano_policy(seed=0, tied=False):
+    """(model, tokenizer); equal seeds give equal weights. `tied`: the embedding is the head, too."""
     tokenizer = train_tokenizer([f"{prompt}\n{index}" for index, prompt in enumerate(PROMPTS)] * 2, 300, 64)
-    return small_model(ARCHITECTURE, tokenizer, seed), tokenizer
+    model = small_model(ARCHITECTURE, tokenizer, seed)
+    if tied:
+        model.config.tie_word_embeddings = True
+        model.tie_weights()
+    return model, tokenizer
 
 
 def nano_questions(tokenizer):

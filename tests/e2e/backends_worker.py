@@ -1,8 +1,9 @@
 """Updates of the nano policy under a backend, started by torchrun or python: one line of JSON per case on stdin.
 
 A case: `backend`, `budget` (tokens per micro-batch), `loss`, `steps`, and optionally `load` (folder of a checkpoint to
-go on from, after its step) and `save` (folder). Rank 0 writes weights and moments to `out`, and grad norms into
-`out`.json.
+go on from, after its step), `save` (folder), `tied` (one matrix is embedding and head) and `model` (folder: the model
+is read from there without a rollout copy, and exported to its `export`). Rank 0 writes weights and moments to `out`,
+and grad norms into `out`.json.
 """
 
 import json
@@ -13,7 +14,8 @@ from safetensors.torch import save_file
 
 from tests.ranks import work
 from tests.rl_nano import nano_policy, nano_rollouts, nano_settings
-from workflow_scripts.rl.backends import make_backend
+from workflow_scripts.models.loading import load_model, save_model
+from workflow_scripts.rl.backends import load_start, make_backend
 from workflow_scripts.rl.checkpoint import load_checkpoint, save_checkpoint
 from workflow_scripts.rl.update import Updater
 
@@ -22,7 +24,14 @@ def run(case: dict, ranks) -> None:
     update = {"minibatches": 2, "micro_batch_tokens": case["budget"], "entropy_coef": 0.1, "kl_coef": 0.1}
     update |= {"backend": case["backend"], "lr": 1e-3, "max_grad_norm": 0.1} | case.get("update", {})
     settings = nano_settings(steps=4, rollout={"prompts": 8}, update=update, loss=case["loss"])
-    backend = make_backend(nano_policy(case.get("seed", 0))[0], settings.update, ranks)
+    model, tokenizer = nano_policy(case.get("seed", 0), tied=case.get("tied", False))
+    if "model" in case:
+        folder = Path(case["model"])
+        if ranks.first:
+            save_model(model, tokenizer, folder)
+        ranks.share(None)
+        model = load_start(folder, settings.update)
+    backend = make_backend(model, settings.update, ranks, rollout_copy="model" not in case)
     state = load_checkpoint(Path(case["load"]), backend) if "load" in case else {"step": 0}
     updater, reports = Updater(backend, settings, ranks), []
     rollouts = nano_rollouts()
@@ -32,10 +41,19 @@ def run(case: dict, ranks) -> None:
         reports += updater.run(rollouts, step)
         backend.refresh()
     if "save" in case:
-        save_checkpoint(Path(case["save"]), case["steps"], backend, {}, ranks.first)
+        save_checkpoint(Path(case["save"]), case["steps"], backend, {}, ranks)
     tensors = {f"{name}|{key}": value.clone() for name, values in backend.state() for key, value in values.items()}
-    for name, shown in backend.rollout_model.named_parameters():  # what is sampled from is what was trained
-        assert torch.equal(shown, tensors[f"{name}|param"].to(shown.dtype)), name
+    if "model" in case:
+        backend.save(folder / "export", tokenizer)
+        ranks.share(None)
+        shown = load_model(folder / "export")
+    else:
+        shown = backend.rollout_model
+    for name, weight in shown.named_parameters():  # what is sampled from, or exported, is what was trained
+        assert torch.equal(weight, tensors[f"{name}|param"].to(weight.dtype)), name
+    for size in (1, 5000, 2**29):
+        for name, weight in backend.weights(size):
+            assert torch.equal(weight, tensors[f"{name}|param"].to(weight.dtype)), name
     if ranks.first:
         save_file(tensors, case["out"])
         summary = {

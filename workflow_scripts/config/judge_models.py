@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from workflow_scripts.config.base import Kappa, Name, NonNegative, Share, SplitRef, Strict
+from workflow_scripts.config.computation import Computation
 
 
 class Exploration(Strict):
@@ -28,17 +29,12 @@ class Labels(Strict):
     )
 
 
-class JudgeTraining(Strict):
+class JudgeTraining(Computation):
     epochs: PositiveInt = 1
     batch: PositiveInt = 128
     lr: PositiveFloat = 5e-6
     warmup: Share = 0.05
     weight_decay: NonNegative = 0.0
-    micro_batch_tokens: PositiveInt = Field(16384, description="tokens of one forward pass")
-    backend: Literal["single", "zero2", "zero3"] = Field(
-        "single", description="one process, or DeepSpeed under torchrun (config/deepspeed/)"
-    )
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the passes; weights and moments: fp32")
 
 
 class Gate(Strict):

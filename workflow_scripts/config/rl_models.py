@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from workflow_scripts.config.base import Beta, Name, NonNegative, Share, SplitRef, Strict
+from workflow_scripts.config.computation import Computation
 from workflow_scripts.config.rl_options import Advantage
 
 
@@ -39,7 +40,7 @@ class Rollout(Strict):
     overlong_weight: NonNegative = Field(1.0, description="what a response of max_tokens loses")
 
 
-class Update(Strict):
+class Update(Computation):
     minibatches: PositiveInt = Field(description="optimiser updates of a rollout step")
     lr: PositiveFloat
     warmup: Annotated[int, Field(ge=0)] = Field(0, description="updates with a rising learning rate")
@@ -48,7 +49,6 @@ class Update(Strict):
     betas: tuple[Beta, Beta] = (0.9, 0.999)
     weight_decay: NonNegative = 0.0
     max_grad_norm: PositiveFloat = 1.0
-    micro_batch_tokens: PositiveInt = Field(16384, description="prompt and response tokens of one forward pass")
     entropy_coef: NonNegative = Field(0.0, description="entropy bonus, added to every loss")
     entropy_target: NonNegative | None = Field(
         None, description="entropy_all (nats) towards which entropy_coef adapts from step to step; None: constant"
@@ -58,10 +58,6 @@ class Update(Strict):
     kl_coef: NonNegative = Field(0.0, description="KL to the starting policy")
     kl_in: Literal["loss", "reward"] = Field("loss", description="where that KL is added")
     kl_estimator: Literal["k1", "k2", "k3"] = Field("k3", description="of the KL in the loss; in the reward it is k1")
-    backend: Literal["single", "zero2", "zero3"] = Field(
-        "single", description="one process, or DeepSpeed under torchrun (config/deepspeed/)"
-    )
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the passes; weights and moments: fp32")
 
 
 class Algorithm(Strict):

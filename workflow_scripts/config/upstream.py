@@ -130,7 +130,7 @@ class Upstream:
     def judge(self, name: str, seed: int) -> Artifact:
         judge, seed = self.config.judges[name], self._upstream_seed(seed)
         slice_ = {"seed": seed, **self._judging(judge.base)} | plain(judge, "training", "adversarial_negatives")
-        slice_["judging"] |= {"engine": "inprocess", "precision": "float32"}  # it is trained there, from whole weights
+        slice_["judging"] |= {"engine": "inprocess", "precision": judge.training.precision}  # beside the training
         inputs = {"judge_base": self.model(judge.base, seed), "labels": self.labels(name, seed)}
         return self._artifact("distill_judge", f"judge.{name}.s{seed}", slice_, **inputs)
 

@@ -2,27 +2,33 @@
 
 import math
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.artifacts import Stage, StageError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedTokenizerBase
 
     from workflow_scripts.models.sft import Example
-    from workflow_scripts.rl.backends import Backend
 
 
 def fine_tune(
-    model: "PreTrainedModel", examples: "list[Example]", training: dict[str, Any], seed: int, stage: Stage
-) -> "tuple[Backend, dict[str, list]]":
-    """The backend with the trained model, and the columns of a TRAINING table. Collective on all ranks.
+    folder: Path,
+    tokenizer: "PreTrainedTokenizerBase",
+    examples: "list[Example]",
+    training: dict[str, Any],
+    seed: int,
+    stage: Stage,
+) -> dict[str, list]:
+    """Train the model of `folder`, write it to the stage's model/, and return the columns of a TRAINING table.
 
-    `training`: `steps`, or `epochs` over the examples; `batch`, `lr`, `warmup` (a share of the steps), `prompt_weight`,
-    and the settings of the update that `UpdateSettings` has too. Raises StageError if backend and ranks do not fit.
+    Collective on all ranks: when it returns, all may read what the first one has written. `training`: `steps`, or
+    `epochs` over the examples; `batch`, `lr`, `warmup` (a share of the steps), `prompt_weight`, and the settings of the
+    update that `UpdateSettings` has too. Raises StageError if model, backend and ranks do not fit.
     """
     from workflow_scripts.models.sft import BETAS, Schedule, fit
-    from workflow_scripts.rl.backends import make_backend
+    from workflow_scripts.rl.backends import load_start, make_backend
     from workflow_scripts.rl.settings import UpdateSettings
 
     steps = training.get("steps") or training["epochs"] * math.ceil(len(examples) / training["batch"])
@@ -38,8 +44,12 @@ def fine_tune(
     own = ("minibatches", "lr", "betas", "warmup")  # of the schedule, or fixed
     shared = {field.name for field in fields(UpdateSettings)} - {*own}
     kept = {name: value for name, value in training.items() if name in shared}
+    update = UpdateSettings(1, training["lr"], betas=BETAS, **kept)
     try:
-        backend = make_backend(model, UpdateSettings(1, training["lr"], betas=BETAS, **kept), stage.ranks)
+        backend = make_backend(load_start(folder, update), update, stage.ranks, rollout_copy=False)
     except ValueError as error:
         raise StageError(f"training: {error}") from None
-    return backend, fit(backend, examples, schedule, stage)
+    rows = fit(backend, examples, schedule, stage)
+    backend.save(stage.out / "model", tokenizer)
+    stage.ranks.share(None)
+    return rows

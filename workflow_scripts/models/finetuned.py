@@ -22,19 +22,14 @@ COMPLETIONS = {"demonstrations": "response", "references": "reference"}
 
 def prepare(stage: Stage, source: dict[str, Any], seed: int) -> None:
     """Fine-tune the input `base` on a split of `data`; write model/ and training.parquet."""
-    import torch
-
     from workflow_scripts.models.fine_tuning import fine_tune
-    from workflow_scripts.models.loading import load_model, load_tokenizer, save_model
+    from workflow_scripts.models.loading import load_tokenizer
 
     table = stage.read("data", f"{source['split']}.parquet", SCHEMAS[source["objective"]]).to_pydict()
     folder = stage.path("base", "model")
     tokenizer = load_tokenizer(folder)
     examples = encode(table, source["objective"], source["template"], tokenizer)
-    model = load_model(folder).to("cuda" if torch.cuda.is_available() else "cpu")
-    backend, rows = fine_tune(model, examples, source["training"], seed, stage)
-    if stage.ranks.first:
-        save_model(backend.rollout_model, tokenizer, stage.out / "model")
+    rows = fine_tune(folder, tokenizer, examples, source["training"], seed, stage)
     stage.write("training.parquet", rows, TRAINING)
     stage.account(examples=len(examples), steps=len(rows["step"]))
 

@@ -11,17 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 _DIRECT = {"qwen2": ("transformers.models.qwen2.modeling_qwen2", "Qwen2ForCausalLM")}
 
 
-def _model_class(path: Path) -> type:
+def _kind(path: Path) -> str | None:
+    """The architecture that a directory names; ValueError if it is no model directory."""
     config = path / "config.json"
     if not config.is_file():
         raise ValueError(f"{path} is no model directory: config.json is missing")
-    kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    return json.loads(config.read_text(encoding="utf-8")).get("model_type")
+
+
+def _model_class(path: Path) -> type:
+    kind = _kind(path)
     module, name = _DIRECT.get(kind, ("transformers", "AutoModelForCausalLM"))
     return getattr(importlib.import_module(module), name)
 
@@ -33,6 +40,37 @@ def load_model(path: str | Path, dtype: str = "float32") -> "PreTrainedModel":
     path = Path(path)
     model = _model_class(path).from_pretrained(path, dtype=getattr(torch, dtype), use_safetensors=True)
     return model.eval()
+
+
+def empty_model(path: str | Path, dtype: str = "float32") -> "PreTrainedModel":
+    """Return the causal language model of a directory, in evaluation mode, its weights still to be filled in.
+
+    Memory that nobody has written to costs nothing, so a model of any size fits. Rotary frequencies are right.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers.initialization import no_init_weights
+
+    path = Path(path)
+    _kind(path)  # raises
+    with no_init_weights():
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=getattr(torch, dtype))
+    model.tie_weights()
+    if (path / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(path)
+    return model.eval()
+
+
+def bare_copy(model: "PreTrainedModel") -> "PreTrainedModel":
+    """Return a model of the same architecture in fp32, its weights still to be filled in."""
+    import torch
+    from transformers.initialization import no_init_weights
+
+    with no_init_weights():
+        copied = type(model)(model.config)
+    copied.tie_weights()
+    copied.generation_config = model.generation_config
+    return copied.to(model.device, torch.float32).eval()
 
 
 def load_tokenizer(path: str | Path) -> "PreTrainedTokenizerBase":
@@ -51,6 +89,33 @@ def save_model(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", p
     path.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(path)
     tokenizer.save_pretrained(path)
+
+
+def save_weights(
+    weights: "Iterator[tuple[str, torch.Tensor]]",
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    path: str | Path,
+    dtype: str,
+    write: bool = True,
+) -> None:
+    """Write weights of a `dtype` by name as they come, for `model`'s architecture, as `save_model` writes a model.
+
+    For models that no process holds whole. Without `write` the weights are only drawn, as a collective iterator wants.
+    """
+    import copy
+
+    from workflow_scripts.models.weights import write_weights
+
+    path = Path(path)
+    if write:
+        path.mkdir(parents=True, exist_ok=True)
+        config = copy.deepcopy(model.config)
+        config.architectures, config.dtype = [type(model).__name__], dtype
+        config.save_pretrained(path)
+        model.generation_config.save_pretrained(path)
+        tokenizer.save_pretrained(path)
+    write_weights(weights, path, write)
 
 
 def encode_chat(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
@@ -79,5 +144,5 @@ def existing_vocabulary(model: "PreTrainedModel", tokenizer: "PreTrainedTokenize
     """
     import torch
 
-    rows, known = model.get_output_embeddings().weight.shape[0], len(tokenizer)
+    rows, known = model.get_output_embeddings().out_features, len(tokenizer)
     return torch.arange(rows) < known if rows > known else None

@@ -58,6 +58,7 @@ def train(
     table: dict[str, list], source: dict[str, Any], seed: int, stage: Stage | None = None
 ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", dict[str, list]]:
     """Train tokenizer and model on `table`; return both and the TRAINING columns."""
+    from workflow_scripts.devices import own_device
     from workflow_scripts.models.loading import encode_answer, encode_chat
     from workflow_scripts.models.sft import BETAS, Schedule, fit
     from workflow_scripts.models.tokenizer import require_single_tokens, train_tokenizer
@@ -73,7 +74,7 @@ def train(
     encoded = {text: encode_chat(tokenizer, text) for text in dict.fromkeys(prompts)}
     answers = {text: encode_answer(tokenizer, text) for text in dict.fromkeys(completions)}
     examples = [(encoded[p], answers[c]) for p, c in zip(prompts, completions, strict=True)]
-    model = build_model(architecture, tokenizer, seed)
+    model = build_model(architecture, tokenizer, seed).to(own_device())
     training = dict(source["training"])
     training["warmup"] = round(training["warmup"] * training["steps"])  # the config gives a share of the steps
     update = UpdateSettings(1, training["lr"], betas=BETAS, weight_decay=training.pop("weight_decay"))

@@ -121,7 +121,7 @@ def fit(backend: Backend, examples: list[Example], schedule: Schedule, stage: An
             stage.progress(step, schedule.steps, loss=loss)
             reason = stage.must_stop(reserve=2 * clock.saving)
             if ranks.share(clock.due()) or reason:
-                save_checkpoint(stage.checkpoints, step, backend, {"rows": rows}, ranks.first)
+                save_checkpoint(stage.checkpoints, step, backend, {"rows": rows}, ranks)
                 clock.saved()
             if reason and step < schedule.steps:
                 raise StageError(f"{reason} after training step {step} of {schedule.steps}: saved, run it again")

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.graph import Graph
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 from workflow_scripts.planning.cost.check import parts
 from workflow_scripts.planning.cost.estimate import Estimate, model_of
 from workflow_scripts.planning.cost.model import CostModel

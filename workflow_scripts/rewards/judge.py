@@ -148,9 +148,14 @@ def load_judge(stage: Any, role: str, config: dict[str, Any]) -> Judge:
 
     To be closed (`with load_judge(...) as judge:`): it may have started a server. Every rank of the job must call.
     """
+    return judge_of(stage.path(role, "model"), stage, config, role)
+
+
+def judge_of(folder: Path, stage: Any, config: dict[str, Any], name: str = "judge") -> Judge:
+    """Likewise of a model directory; `name` is that of a server's log."""
     settings = EngineSettings(**config.get("judging", {}))
-    job = Job(stage.ranks, stage.checkpoints / f"{role}.server.log")
-    return Judge.load(stage.path(role, "model"), config["template"], settings=settings, job=job)
+    job = Job(stage.ranks, stage.checkpoints / f"{name}.server.log")
+    return Judge.load(folder, config["template"], settings=settings, job=job)
 
 
 def judge_answers(judge: Judge, questions: list[str], answers: list[str], references: list[str]) -> Scores:

@@ -4,41 +4,53 @@ A checkpoint is a folder that is written under a temporary name and renamed, so 
 holds whole fp32 tensors by parameter name, so it does not depend on backend or number of ranks. No generator state is
 kept, because every random number is a function of seed and step. Rollout tables grow with the run; they go into shards
 beside the checkpoints, each written once.
+
+A parameter costs 12 bytes (weight and two moments): 91 GB for a 7B model, 393 GB for a 32B one, and twice that while a
+newer checkpoint is written beside the older one. The ranks take turns in writing the files. No rank holds more than one
+gathered parameter and the file it writes; in reading, none touches more than its parts of the tensors.
 """
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from workflow_scripts.artifacts.errors import StageError
+from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.backends import Backend, State
 
 _PREFIX, _SHARDS = "step-", "rollouts"
 FILE_BYTES = 2 << 30  # of one file of tensors: what a writer holds in memory
 
 
-def save_checkpoint(folder: Path, step: int, backend: Backend, state: dict[str, Any], first: bool = True) -> None:
+def save_checkpoint(
+    folder: Path, step: int, backend: Backend, state: dict[str, Any], ranks: Ranks | None = None
+) -> None:
     """Write the checkpoint after rollout step `step`, then remove older ones. `state` is JSON.
 
-    All ranks take part, since the backend gathers its tensors; the `first` one writes.
+    All ranks take part, since the backend gathers its tensors; the first one makes it visible when all have written.
     """
+    ranks = ranks or Ranks()
     final = folder / f"{_PREFIX}{step:08d}"
     temporary = folder / f".tmp-{final.name}"
-    if first:
+    if ranks.first:
         for leftover in folder.glob(".tmp-*"):
             shutil.rmtree(leftover)
         temporary.mkdir(parents=True)
-    for number, tensors in enumerate(_files(backend.state())):
-        if first:
-            save_file(tensors, temporary / f"state-{number:05d}.safetensors")
-    if not first:
+    ranks.share(None)
+    sizes: dict[str, int] = {}
+    for number, tensors in _files(backend.state(), ranks):
+        file = temporary / f"state-{number:05d}.safetensors"
+        save_file(tensors, file)
+        sizes[file.name] = file.stat().st_size
+    sizes = {name: size for own in ranks.gather(sizes) for name, size in own.items()}
+    if not ranks.first:
         return
-    sizes = {path.name: path.stat().st_size for path in sorted(temporary.iterdir())}
     (temporary / "state.json").write_text(
         json.dumps({"step": step, "updates": backend.updates, "files": sizes, **state})
     )
@@ -61,7 +73,7 @@ def load_checkpoint(folder: Path, backend: Backend) -> dict[str, Any] | None:
     for name, size in state["files"].items():
         if not (found[-1] / name).is_file() or (found[-1] / name).stat().st_size != size:
             raise StageError(f"{found[-1] / name}: the checkpoint is damaged; remove its folder to begin anew")
-    backend.load(_read(found[-1]), state["updates"])
+    backend.load(_Saved(found[-1]), state["updates"])
     return state
 
 
@@ -88,22 +100,33 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"{_PREFIX}*") if (path / "state.json").is_file())
 
 
-def _files(state: Iterator[State]) -> Iterator[dict[str, torch.Tensor]]:
-    """Tensors as `name|key`, so many at a time as a file holds."""
-    tensors: dict[str, torch.Tensor] = {}
+def _files(state: Iterator[State], ranks: Ranks) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+    """`(number, tensors)` of the files that this rank writes, the tensors as `name|key` on the CPU."""
+    number, size, tensors = 0, 0, {}
     for name, values in state:
-        tensors |= {f"{name}|{key}": value for key, value in values.items()}
-        if sum(tensor.nbytes for tensor in tensors.values()) >= FILE_BYTES:
-            yield tensors
-            tensors = {}
+        size += sum(value.nbytes for value in values.values())
+        if number % ranks.world == ranks.rank:
+            tensors |= {f"{name}|{key}": value.cpu().contiguous() for key, value in values.items()}
+        if size >= FILE_BYTES:
+            if tensors:
+                yield number, tensors
+            number, size, tensors = number + 1, 0, {}
     if tensors:
-        yield tensors
+        yield number, tensors
 
 
-def _read(folder: Path) -> Iterator[State]:
-    for path in sorted(folder.glob("state-*.safetensors")):
-        found: dict[str, dict[str, torch.Tensor]] = {}
-        for key, tensor in load_file(path).items():
-            name, _, part = key.rpartition("|")
-            found.setdefault(name, {})[part] = tensor
-        yield from found.items()
+class _Saved(Iterable[State]):
+    """The tensors of a checkpoint, mapped into memory: a reader pays for what it touches."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __iter__(self) -> Iterator[State]:
+        for path in sorted(self._folder.glob("state-*.safetensors")):
+            with safe_open(path, framework="pt") as file:
+                names: dict[str, list[str]] = {}
+                for key in file.keys():  # noqa: SIM118  (no mapping)
+                    name, _, part = key.rpartition("|")
+                    names.setdefault(name, []).append(part)
+                for name, parts in names.items():
+                    yield name, {part: file.get_tensor(f"{name}|{part}") for part in parts}

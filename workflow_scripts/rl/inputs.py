@@ -1,6 +1,7 @@
 """What the two RL stages share: a trainer on the stage's inputs, and the graders that only watch."""
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +9,10 @@ import pyarrow as pa
 
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.artifacts.schemas import QUESTIONS
+from workflow_scripts.devices import own_device
 from workflow_scripts.models.loading import load_model, load_tokenizer
 from workflow_scripts.rewards import Reward, make_reward
+from workflow_scripts.rl.backends import load_start
 from workflow_scripts.rl.rollout import Questions
 from workflow_scripts.rl.settings import Settings
 from workflow_scripts.rl.trainer import Trainer
@@ -27,7 +30,7 @@ def make_trainer(stage: Stage, keep_steps: Callable[[int], Collection[int]]) -> 
         source = stage.path("policy", "model")
         tokenizer, split = load_tokenizer(source), stage.config["split"]
         trainer = Trainer(
-            model=load_model(source),
+            model=load_start(source, settings.update),
             tokenizer=tokenizer,
             questions=read_questions(stage, split, tokenizer),
             settings=settings,
@@ -35,12 +38,19 @@ def make_trainer(stage: Stage, keep_steps: Callable[[int], Collection[int]]) -> 
             stage=stage,
             monitors=read_monitors(stage, split),
             validator=_validator(stage, settings, tokenizer),
-            reference=load_model(source) if settings.needs_reference else None,
+            reference=_reference(source, settings),
             keep_steps=keep_steps(settings.steps),
         )
     except ValueError as error:
         raise StageError(str(error)) from None
     return trainer, tokenizer
+
+
+def _reference(source: Path, settings: Settings) -> Any:
+    """The starting policy: whole where it is sampled from, else as the backend holds models; None where unused."""
+    if settings.rollout.responses == "start":
+        return load_model(source).to(own_device())
+    return load_start(source, settings.update) if settings.needs_reference else None
 
 
 def _validator(stage: Stage, settings: Settings, tokenizer: Any) -> Validator | None:

@@ -13,6 +13,7 @@ from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.batch import for_ranks, micro_batches
 from workflow_scripts.rl.forward import Hidden, padded_hidden, shared_prompt_hidden
 from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
+from workflow_scripts.rl.packing import allow_packing, packed_hidden
 
 
 class Head(torch.nn.Module):
@@ -23,7 +24,8 @@ class Head(torch.nn.Module):
         if linear.bias is not None:
             raise ValueError("a language-model head with a bias is not supported")
         self.weight = linear.weight
-        self.register_buffer("vocabulary", vocabulary, persistent=False)
+        known = None if vocabulary is None else vocabulary.to(linear.weight.device)
+        self.register_buffer("vocabulary", known, persistent=False)
 
     def forward(
         self, hidden: torch.Tensor, targets: torch.Tensor, temperature: float
@@ -33,14 +35,42 @@ class Head(torch.nn.Module):
         )
 
 
+def checkpoint_activations(model: Any) -> None:
+    """Keep only the inputs of a model's layers for the backward pass, and compute the rest again. ValueError where
+    dropout, which acts in training mode, would change the policy that has sampled.
+    """
+    dropouts = [value for name, value in model.config.to_dict().items() if "drop" in name and isinstance(value, float)]
+    if any(dropouts):
+        raise ValueError("update.activation_checkpointing: the model has dropout, which must be 0")
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+
+
 class Policy(torch.nn.Module):
     """A causal language model, called with a micro-batch of responses."""
 
-    def __init__(self, model: Any, *, vocabulary: torch.Tensor | None = None, share_prompts: bool = True) -> None:
-        """`vocabulary` (V,) bool: the token ids that exist, None: all. `share_prompts`: see `shared_prompt_hidden`."""
+    def __init__(
+        self,
+        model: Any,
+        *,
+        vocabulary: torch.Tensor | None = None,
+        share_prompts: bool = True,
+        packing: bool = False,
+        activation_checkpointing: bool = False,
+    ) -> None:
+        """`vocabulary` (V,) bool: the token ids that exist, None: all.
+
+        `share_prompts`, `packing`: see `shared_prompt_hidden` and `packed_hidden`, which wins. Where activations are
+        computed again layer by layer, prompts are not shared: a layer would store their keys and values twice.
+        """
         super().__init__()
         self.model, self.head = model, Head(model.get_output_embeddings(), vocabulary)
-        self._hidden = shared_prompt_hidden if share_prompts else padded_hidden
+        self._checkpoints = activation_checkpointing
+        if activation_checkpointing:
+            checkpoint_activations(model)
+        if packing:
+            allow_packing(model)
+        shared = share_prompts and not activation_checkpointing
+        self._hidden = packed_hidden if packing else shared_prompt_hidden if shared else padded_hidden
 
     def forward(
         self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
@@ -51,6 +81,8 @@ class Policy(torch.nn.Module):
         `mask` is True on the first tokens of each row. The last token of a response is predicted, never read.
         """
         tokens = tokens.to(self.model.device)
+        if self._checkpoints:  # layers recompute in training mode only
+            self.model.train(torch.is_grad_enabled())
         found: Hidden = self._hidden(self.model, prompts, tokens, mask)
         targets = tokens[found.rows, found.places]
         log_probs, entropy = self.head(found.states, targets, temperature)

@@ -5,7 +5,7 @@ from typing import Any
 
 from workflow_scripts.generation import ENGINES
 from workflow_scripts.rl.advantages import advantage_options
-from workflow_scripts.rl.backends import BACKENDS
+from workflow_scripts.rl.backends import BACKENDS, OFFLOADS
 from workflow_scripts.rl.entropy_coefficient import EntropyCoefficient
 from workflow_scripts.rl.kl import ESTIMATORS
 from workflow_scripts.rl.losses import loss_aggregations, loss_options
@@ -53,6 +53,9 @@ class UpdateSettings:
     min_lr_ratio: float = 0.0
     backend: str = "single"
     precision: str = "float32"
+    offload: str = "none"
+    activation_checkpointing: bool = False
+    packing: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class Settings:
             ("update.schedule", self.update.schedule, SCHEDULES),
             ("update.backend", self.update.backend, tuple(BACKENDS)),
             ("update.precision", self.update.precision, ("float32", "bfloat16")),
+            ("update.offload", self.update.offload, OFFLOADS.get(self.update.backend, ())),
         ):
             if value not in allowed:
                 raise ValueError(f"{name} {value!r}, allowed: {', '.join(allowed)}")

@@ -20,14 +20,14 @@ from workflow_scripts.models.loading import existing_vocabulary
 from workflow_scripts.rewards import Reward
 from workflow_scripts.rewards.verdict import failure_warning
 from workflow_scripts.rl.advantages import compute_advantages
-from workflow_scripts.rl.backends import make_backend
+from workflow_scripts.rl.backends import make_backend, make_reference
 from workflow_scripts.rl.batch import Rollouts
 from workflow_scripts.rl.checkpoint import load_checkpoint, load_shards, save_checkpoint, save_shard
 from workflow_scripts.rl.collector import Collector, extend, timed
 from workflow_scripts.rl.hacking import MEANINGS, warning_signs
 from workflow_scripts.rl.measures import response_entropy
 from workflow_scripts.rl.metrics import rollout_figures, update_figures
-from workflow_scripts.rl.policy import Policy, all_log_probs
+from workflow_scripts.rl.policy import all_log_probs
 from workflow_scripts.rl.policy_engine import PROBE_PROMPTS, PolicyEngine, sharded_engine
 from workflow_scripts.rl.rollout import Questions
 from workflow_scripts.rl.settings import Settings
@@ -70,7 +70,7 @@ class Trainer:
             raise ValueError("a KL coefficient or rollout.responses: start is set, but there is no reference model")
         self.settings, self.stage, self.ranks, self.validator = settings, stage, stage.ranks, validator
         vocabulary = existing_vocabulary(model, tokenizer)
-        self.reference = Policy(reference, vocabulary=vocabulary) if settings.has_kl else None
+        self.reference = make_reference(reference, settings.update, vocabulary) if settings.has_kl else None
         own = settings.rollout.engine == "inprocess"
         self.backend = make_backend(model, settings.update, self.ranks, vocabulary, rollout_copy=own)
         engine = sharded_engine(settings, self.backend.rollout_model if own else model, tokenizer, self.ranks)
@@ -252,7 +252,7 @@ class Trainer:
             state["batches"] = self.collector.batches
             if self.entropy_coefficient:
                 state["entropy_coefficient"] = self.entropy_coefficient.value
-            save_checkpoint(folder, step, self.backend, state, first)
+            save_checkpoint(folder, step, self.backend, state, self.ranks)
 
     def _resume(self) -> int:
         """Restore the newest checkpoint; the number of rollout steps that it has behind it."""

@@ -11,23 +11,24 @@ from workflow_scripts.artifacts import Stage, StageError, run_stage
 
 
 def build(stage: Stage) -> None:
+    """Reads labels and judge base. Writes model/, with the card, and training.parquet."""
     from workflow_scripts.artifacts.schemas import LABELS, OPENERS, TRAINING
-    from workflow_scripts.models.loading import save_model
     from workflow_scripts.rewards.card import model_card
-    from workflow_scripts.rewards.judge import load_judge
+    from workflow_scripts.rewards.judge import judge_of, load_judge
 
     labels = stage.read("labels", "labels.parquet", LABELS).to_pylist()
     openers = stage.read("labels", "openers.parquet", OPENERS)["line"].to_pylist()
-    judge = load_judge(stage, "judge_base", stage.config)  # in this process, to be trained
-    before = validate(judge, labels, stage)
     triples, verdicts, counts = training_examples(labels, openers, stage.config)
-    examples = encode(judge, triples, verdicts)
+    with load_judge(stage, "judge_base", stage.config) as base:
+        before, tokenizer = validate(base, labels, stage), base.tokenizer
+        examples = encode(base, triples, verdicts)
+    del base  # its weights make room for those that are trained
     if not examples:
         raise StageError("labels.parquet: the training split is empty, there is nothing to distil")
-    training = distil(judge, examples, stage)
-    after = validate(judge, labels, stage)
+    training = distil(examples, tokenizer, stage)
+    with judge_of(stage.out / "model", stage, stage.config) as judge:
+        after = validate(judge, labels, stage)
     if stage.ranks.first:
-        save_model(judge.model, judge.tokenizer, stage.out / "model")
         card = model_card(stage.config, counts | {"steps": len(training["step"])}, before, after)
         (stage.out / "model" / "README.md").write_text(card, encoding="utf-8")
     stage.write("training.parquet", training, TRAINING)
@@ -42,13 +43,13 @@ def encode(judge: Any, triples: list[tuple], verdicts: list[bool]) -> list[tuple
     return [(prompts[triple], answer[verdict]) for triple, verdict in pairs if prompts[triple] is not None]
 
 
-def distil(judge: Any, examples: list[tuple[list[int], list[int]]], stage: Stage) -> dict[str, list]:
-    """Train the judge's model; TRAINING columns. Afterwards it holds whole weights, under ZeRO-3 too."""
+def distil(examples: list[tuple[list[int], list[int]]], tokenizer: Any, stage: Stage) -> dict[str, list]:
+    """Train the judge base and write model/; TRAINING columns."""
     from workflow_scripts.models.fine_tuning import fine_tune
 
-    backend, training = fine_tune(judge.model, examples, stage.config["training"], stage.config["seed"], stage)
-    judge.engine.model = backend.rollout_model.eval()
-    return training
+    return fine_tune(
+        stage.path("judge_base", "model"), tokenizer, examples, stage.config["training"], stage.config["seed"], stage
+    )
 
 
 def training_examples(labels: list[dict], openers: list[str], config: dict) -> tuple[list[tuple], list[bool], dict]:

@@ -1,6 +1,7 @@
 """Explore: RL from the base policy under the teacher's hard verdict, every rollout kept (2503.23829, stage 1)."""
 
 from workflow_scripts.artifacts import Stage, run_stage
+from workflow_scripts.devices import fix_threads
 
 
 def build(stage: Stage) -> None:
@@ -8,12 +9,10 @@ def build(stage: Stage) -> None:
 
     Writes rollouts.parquet (every response of every step), metrics.parquet and events/ for TensorBoard.
     """
-    import torch
-
     from workflow_scripts.artifacts.schemas import METRICS, ROLLOUTS
     from workflow_scripts.rl.inputs import columns_of, make_trainer
 
-    torch.set_num_threads(1)  # bit-for-bit repetition; a second thread gains little on models this small
+    fix_threads()
     trainer, _ = make_trainer(stage, lambda steps: range(1, steps + 1))
     history = trainer.train()
     stage.write("metrics.parquet", columns_of(history.metrics, METRICS), METRICS)

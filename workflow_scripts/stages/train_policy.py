@@ -1,6 +1,7 @@
 """Train a policy by RL from the base policy, under one reward and one entropy setting: an arm of a study."""
 
 from workflow_scripts.artifacts import Stage, run_stage
+from workflow_scripts.devices import fix_threads
 from workflow_scripts.evaluation.passed import require_passed_gate
 
 
@@ -10,17 +11,13 @@ def build(stage: Stage) -> None:
     Writes model/, metrics.parquet (a row per step), validation.parquet, samples.parquet (rollouts of three steps) and
     events/ for TensorBoard.
     """
-    import torch
-
     from workflow_scripts.artifacts.schemas import METRICS, ROLLOUTS, VALIDATION
-    from workflow_scripts.models.loading import save_model
     from workflow_scripts.rl.inputs import columns_of, make_trainer
 
-    torch.set_num_threads(1)  # bit-for-bit repetition; a second thread gains little on models this small
+    fix_threads()
     trainer, tokenizer = make_trainer(stage, lambda steps: {1, (steps + 1) // 2, steps})
     history = trainer.train()
-    if stage.ranks.first:
-        save_model(trainer.model, tokenizer, stage.out / "model")
+    trainer.backend.save(stage.out / "model", tokenizer)
     stage.write("metrics.parquet", columns_of(history.metrics, METRICS), METRICS)
     stage.write("validation.parquet", columns_of(history.validation, VALIDATION), VALIDATION)
     stage.write("samples.parquet", history.rollouts, ROLLOUTS)

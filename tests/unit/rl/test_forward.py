@@ -1,5 +1,7 @@
 """Sharing prompts, sorting by length, padding and cutting into passes change nothing but the time."""
 
+import copy
+
 import pytest
 import torch
 
@@ -31,14 +33,24 @@ def row_by_row(model, tokens, temperature):
     return log_probs, entropy
 
 
-@pytest.mark.parametrize("share_prompts", [True, False])
+WAYS = {
+    "shared": {},
+    "padded": {"share_prompts": False},
+    "packed": {"packing": True},
+    "recomputed": {"activation_checkpointing": True},
+    "packed and recomputed": {"packing": True, "activation_checkpointing": True},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_equals_one_sequence_at_a_time(case, temperature, share_prompts):
-    model, tokens, mask = case
+def test_equals_one_sequence_at_a_time(case, temperature, way):
+    model, tokens, mask = copy.deepcopy(case)
+    policy = Policy(model, **WAYS[way])
     results = []
     for compute in (
         lambda: row_by_row(model, tokens, temperature),
-        lambda: Policy(model, share_prompts=share_prompts)(PROMPTS, tokens, mask, temperature),
+        lambda: policy(PROMPTS, tokens, mask, temperature),
     ):
         model.zero_grad()
         log_probs, entropy = compute()

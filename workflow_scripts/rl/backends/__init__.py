@@ -2,11 +2,13 @@
 
 `single` is one process. `zero2` and `zero3` share the work among the ranks of a job with DeepSpeed; their files
 `config/deepspeed/<name>.json` belong to the code. All give the same update up to rounding, and one checkpoint format
-serves them all.
+serves them all. Under `zero3` no rank ever holds a whole model: `load` takes each layer from the files to all ranks'
+parts of it, and `weights` gathers a few at a time.
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -21,7 +23,11 @@ BACKENDS = {
     "zero3": "workflow_scripts.rl.backends.zero",
 }
 
+# What each can leave in the memory of the CPU: nothing, the optimiser's state, or the weights as well.
+OFFLOADS = {"single": ("none",), "zero2": ("none", "optimizer"), "zero3": ("none", "optimizer", "all")}
+
 MOMENTS = ("exp_avg", "exp_avg_sq")  # of AdamW
+BUCKET_BYTES = 2**29  # of weights that are gathered at a time
 State = tuple[str, dict[str, "torch.Tensor"]]
 
 
@@ -29,7 +35,7 @@ class Backend(Protocol):
     """Collective on all ranks: each one makes the same calls in the same order."""
 
     updates: int  # updates applied so far
-    rollout_model: Any  # a Hugging Face model with full weights, as of the last `refresh`, to sample from and to save
+    rollout_model: Any  # a Hugging Face model with full weights, as of the last `refresh`, to sample from; or None
 
     def forward(
         self, prompts: list[list[int]], tokens: "torch.Tensor", mask: "torch.Tensor", temperature: float = 1.0
@@ -49,18 +55,26 @@ class Backend(Protocol):
         """Bring `rollout_model` up to date."""
         ...
 
-    def weights(self, bucket_bytes: int = 2**29) -> "Iterator[tuple[str, torch.Tensor]]":
-        """Hugging Face names, tied ones once, and full tensors in the precision of the passes, gathered bucket by
-        bucket; each is valid until the next item.
+    def weights(self, bucket_bytes: int = BUCKET_BYTES) -> "Iterator[tuple[str, torch.Tensor]]":
+        """Hugging Face names and whole tensors, in the precision of the passes, tied ones once; the same on all ranks.
+
+        Each is valid until the next one is asked for. About `bucket_bytes` of them are held at a time.
         """
         ...
 
-    def state(self) -> Iterator[State]:
-        """Per parameter its name and its fp32 tensors on the CPU: `param`, `exp_avg`, `exp_avg_sq`."""
+    def save(self, folder: Path, tokenizer: Any) -> None:
+        """The first rank writes `weights()` and the tokenizer as an ordinary Hugging Face directory."""
         ...
 
-    def load(self, state: Iterator[State], updates: int) -> None:
-        """Go on where `state()` was taken after `updates` updates, whatever backend and world size that was."""
+    def state(self) -> Iterator[State]:
+        """Per parameter its name and its fp32 tensors: `param`, `exp_avg`, `exp_avg_sq`."""
+        ...
+
+    def load(self, state: Iterable[State], updates: int) -> None:
+        """Go on where `state()` was taken after `updates` updates, whatever backend and world size that was.
+
+        `state` may be gone through more than once.
+        """
         ...
 
 
@@ -73,11 +87,25 @@ def parameter_groups(model: Any, weight_decay: float) -> list[Any]:
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 
+def load_start(path: Path, update: "UpdateSettings") -> Any:
+    """The model of a directory, to be given to `make_backend` or `make_reference`: whole, or as this rank's parts.
+
+    ValueError if it is no model directory.
+    """
+    return importlib.import_module(BACKENDS[update.backend]).load(path, update)
+
+
 def make_backend(
     model: Any, update: "UpdateSettings", ranks: "Ranks", vocabulary: Any = None, rollout_copy: bool = True
 ) -> Backend:
     """The backend that the settings name, on `model` with the weights to start from.
 
-    Without `rollout_copy`, ZeRO-3 keeps no whole copy of the weights to sample from: `rollout_model` is None.
+    `rollout_copy`: whether `rollout_model` is sampled from, so that ZeRO-3 must keep a whole copy of the weights.
     """
-    return importlib.import_module(BACKENDS[update.backend]).build(model, update, ranks, vocabulary, rollout_copy)
+    module = importlib.import_module(BACKENDS[update.backend])
+    return module.build(model, update, ranks, vocabulary, rollout_copy)
+
+
+def make_reference(model: Any, update: "UpdateSettings", vocabulary: Any = None) -> Any:
+    """A `forward` like `Backend.forward` on weights that stay as they are, in the precision of the trained ones."""
+    return importlib.import_module(BACKENDS[update.backend]).reference(model, update, vocabulary)

@@ -1,24 +1,48 @@
 """One process: AdamW on fp32 weights. In bfloat16 the passes run under autocast, and weights and moments stay fp32."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from workflow_scripts.devices import own_device
+from workflow_scripts.models.loading import load_model, save_weights
 from workflow_scripts.ranks import Ranks
-from workflow_scripts.rl.backends import MOMENTS, State, parameter_groups
+from workflow_scripts.rl.backends import BUCKET_BYTES, MOMENTS, State, parameter_groups
 from workflow_scripts.rl.policy import Policy
 from workflow_scripts.rl.settings import UpdateSettings
 
 
+def load(path: Path, update: UpdateSettings) -> Any:
+    """See `load_start`."""
+    return load_model(path).to(own_device())
+
+
 def build(
-    model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None, rollout_copy: bool = True
+    model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None, rollout_copy: bool
 ) -> "Single":
     """See `make_backend`. Raises ValueError under several ranks, which would each train alone."""
     if ranks.world > 1:
         raise ValueError(f"update.backend single runs in one process, not in {ranks.world}: use zero2 or zero3")
     return Single(model, update, vocabulary)
+
+
+def reference(model: Any, update: UpdateSettings, vocabulary: torch.Tensor | None) -> Any:
+    """See `make_reference`."""
+    return _under_autocast(Policy(model, vocabulary=vocabulary, packing=update.packing), update)
+
+
+def _under_autocast(policy: Policy, update: UpdateSettings) -> Any:
+    """The policy's `forward` in the precision of the passes."""
+
+    def forward(*inputs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        device, enabled = policy.model.device.type, update.precision == "bfloat16"
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=enabled):
+            return policy(*inputs)
+
+    return forward
 
 
 class Single:
@@ -27,8 +51,14 @@ class Single:
     ) -> None:
         """`share_prompts`: worth it where several responses follow one prompt."""
         self.rollout_model, self.max_grad_norm, self.updates = model, update.max_grad_norm, 0
-        self.policy = Policy(model, vocabulary=vocabulary, share_prompts=share_prompts)
-        self._autocast = update.precision == "bfloat16"
+        self.policy = Policy(
+            model,
+            vocabulary=vocabulary,
+            share_prompts=share_prompts,
+            packing=update.packing,
+            activation_checkpointing=update.activation_checkpointing,
+        )
+        self._forward, self._precision = _under_autocast(self.policy, update), update.precision
         self.optimizer = torch.optim.AdamW(
             parameter_groups(model, update.weight_decay),
             lr=update.lr,
@@ -40,9 +70,7 @@ class Single:
     def forward(
         self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        device = next(self.policy.parameters()).device.type
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=self._autocast):
-            return self.policy(prompts, tokens, mask, temperature)
+        return self._forward(prompts, tokens, mask, temperature)
 
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()
@@ -60,22 +88,25 @@ class Single:
     def refresh(self) -> None:
         """The model that samples is the one that is trained."""
 
-    def weights(self, bucket_bytes: int = 2**29) -> Iterator[tuple[str, torch.Tensor]]:
+    def weights(self, bucket_bytes: int = BUCKET_BYTES) -> Iterator[tuple[str, torch.Tensor]]:
         for name, parameter in self.rollout_model.named_parameters():
-            yield name, parameter.detach()
+            yield name, parameter.detach().to(getattr(torch, self._precision))
+
+    def save(self, folder: Path, tokenizer: Any) -> None:
+        save_weights(self.weights(), self.rollout_model, tokenizer, folder, self._precision)
 
     def state(self) -> Iterator[State]:
         for name, parameter in self.rollout_model.named_parameters():
             moments = self.optimizer.state.get(parameter) or {key: torch.zeros_like(parameter) for key in MOMENTS}
             tensors = {"param": parameter, **{key: moments[key] for key in MOMENTS}}
-            yield name, {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+            yield name, {key: tensor.detach() for key, tensor in tensors.items()}
 
-    def load(self, state: Iterator[State], updates: int) -> None:
+    def load(self, state: Iterable[State], updates: int) -> None:
         parameters = dict(self.rollout_model.named_parameters())
         for name, tensors in state:
             parameter = parameters[name]
             parameter.data.copy_(tensors["param"])
-            moments = {key: tensors[key].to(parameter.device) for key in MOMENTS}
+            moments = {key: torch.empty_like(parameter).copy_(tensors[key]) for key in MOMENTS}
             step = torch.tensor(float(updates), device=parameter.device)
             self.optimizer.state[parameter] = {"step": step, **moments}
         self.updates = updates

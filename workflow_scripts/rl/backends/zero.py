@@ -8,58 +8,83 @@ Every rank runs the same number of forward and backward passes; ZeRO-3 gathers w
 """
 
 import copy
-import json
-import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
+from workflow_scripts.devices import own_device
+from workflow_scripts.models.loading import bare_copy, load_model, save_weights
 from workflow_scripts.ranks import Ranks
-from workflow_scripts.rl.backends import MOMENTS, State, parameter_groups
+from workflow_scripts.rl.backends import BUCKET_BYTES, MOMENTS, State, parameter_groups
+from workflow_scripts.rl.backends.zero_setup import initialize, is_partitioned, partition, start
 from workflow_scripts.rl.policy import Policy
 from workflow_scripts.rl.settings import UpdateSettings
 
-FOLDER = Path(__file__).resolve().parents[3] / "config" / "deepspeed"
+
+def load(path: Path, update: UpdateSettings) -> Any:
+    """See `load_start`."""
+    return partition(path, update) if update.backend == "zero3" else load_model(path)
 
 
 def build(
-    model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None, rollout_copy: bool = True
+    model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None, rollout_copy: bool
 ) -> "Zero":
     """See `make_backend`."""
-    return Zero(model, update, ranks, vocabulary)
+    return Zero(model, update, ranks, vocabulary, rollout_copy)
+
+
+def reference(model: Any, update: UpdateSettings, vocabulary: torch.Tensor | None) -> Any:
+    """See `make_reference`. A model in parts keeps them; any other runs by itself, at its own pace."""
+    if not is_partitioned(next(model.parameters())):
+        model = model.to(own_device(), getattr(torch, update.precision))
+        return Policy(model, vocabulary=vocabulary, packing=update.packing)
+    policy = Policy(model, vocabulary=vocabulary, share_prompts=False, packing=update.packing)
+    return initialize(policy.requires_grad_(False), update)
 
 
 class Zero:
     def __init__(
-        self, model: Any, update: UpdateSettings, ranks: Ranks, vocabulary: torch.Tensor | None = None
+        self,
+        model: Any,
+        update: UpdateSettings,
+        ranks: Ranks,
+        vocabulary: torch.Tensor | None = None,
+        rollout_copy: bool = True,
     ) -> None:
-        os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
-        warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")  # one per call
-        import deepspeed
-
-        if not dist.is_initialized():  # alone, without a launcher
-            dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-            os.environ.setdefault("LOCAL_RANK", "0")
+        start()
         self.ranks, self.updates, self.sharded = ranks, 0, update.backend == "zero3"
-        # hooks of ZeRO-3 would gather each layer for each token: it samples from a copy of its own
-        self.rollout_model = copy.deepcopy(model) if self.sharded else model
-        self._names = [name for name, _ in model.named_parameters()]
-        self._parameters = [parameter for _, parameter in model.named_parameters()]
+        self._model, self._precision = model, update.precision
+        self._parameters = dict(model.named_parameters())
+        self.rollout_model = self._rollout_model(rollout_copy)
         self._adamw = torch.optim.AdamW(
             parameter_groups(model, update.weight_decay),
             lr=update.lr,
             betas=tuple(update.betas),
             weight_decay=update.weight_decay,
+            fused=True,
         )
-        config = json.loads((FOLDER / f"{update.backend}.json").read_text())
-        config |= {"gradient_clipping": update.max_grad_norm, "bf16": {"enabled": update.precision == "bfloat16"}}
         # passes of equal shape on all ranks: no sharing of prompts, whose number of passes depends on the lengths
-        policy = Policy(model, vocabulary=vocabulary, share_prompts=False)
-        self.engine = deepspeed.initialize(model=policy, optimizer=self._adamw, config=config)[0]
+        policy = Policy(
+            model,
+            vocabulary=vocabulary,
+            share_prompts=False,
+            packing=update.packing,
+            activation_checkpointing=update.activation_checkpointing,
+        )
+        self.engine = initialize(policy, update, self._adamw)
+        self.refresh()
+
+    def _rollout_model(self, wanted: bool) -> Any:
+        """Hooks of ZeRO-3 would gather each layer for each token: it samples from a copy of its own."""
+        if not self.sharded:
+            return self._model
+        if not wanted:
+            return None
+        if is_partitioned(next(self._model.parameters())):
+            return bare_copy(self._model)
+        return copy.deepcopy(self._model).to(own_device())
 
     def forward(
         self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
@@ -81,19 +106,23 @@ class Zero:
         return float(self.engine.get_global_grad_norm())
 
     def refresh(self) -> None:
-        if self.sharded:
+        if self.sharded and self.rollout_model is not None:
             own = dict(self.rollout_model.named_parameters())
-            for name, parameter in zip(self._names, self._parameters, strict=True):
+            for name, parameter in self._parameters.items():
                 own[name].data.copy_(_full(parameter))
 
-    def weights(self, bucket_bytes: int = 2**29) -> Iterator[tuple[str, torch.Tensor]]:
-        for name, parameter in zip(self._names, self._parameters, strict=True):
-            yield name, _full(parameter)
+    def weights(self, bucket_bytes: int = BUCKET_BYTES) -> Iterator[tuple[str, torch.Tensor]]:
+        for bucket in _buckets(self._parameters, bucket_bytes):
+            with start().zero.GatheredParameters(list(bucket.values()), enabled=self.sharded):
+                yield from ((name, parameter.detach()) for name, parameter in bucket.items())
+
+    def save(self, folder: Path, tokenizer: Any) -> None:
+        save_weights(self.weights(), self._model, tokenizer, folder, self._precision, write=self.ranks.first)
 
     def state(self) -> Iterator[State]:
         from deepspeed.utils import safe_get_full_optimizer_state
 
-        for name, parameter in zip(self._names, self._parameters, strict=True):
+        for name, parameter in self._parameters.items():
             tensors = {"param": _full(parameter)}
             for key in MOMENTS:
                 tensors[key] = (
@@ -101,17 +130,15 @@ class Zero:
                     if self.updates
                     else torch.zeros_like(tensors["param"])
                 )
-            yield name, {key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}
+            yield name, {key: tensor.detach() for key, tensor in tensors.items()}
 
-    def load(self, state: Iterator[State], updates: int) -> None:
-        place, moments = dict(zip(self._names, self._parameters, strict=True)), {}
+    def load(self, state: Iterable[State], updates: int) -> None:
         for name, tensors in state:
-            self._set(place[name], tensors["param"])
-            moments[name] = {key: tensors[key] for key in MOMENTS}
+            self._set(self._parameters[name], tensors["param"])
         self._touch()
-        for name, tensors in moments.items():
+        for name, tensors in state:  # again from the files: nobody could hold the moments of a large model
             for key in MOMENTS:
-                self._set(place[name], tensors[key], key)
+                self._set(self._parameters[name], tensors[key], key)
         for values in self._adamw.state.values():
             values["step"].fill_(updates)
         self.updates = updates
@@ -126,8 +153,8 @@ class Zero:
     def _set(self, parameter: torch.nn.Parameter, value: torch.Tensor, key: str | None = None) -> None:
         from deepspeed import utils
 
-        value = value.to(self.engine.device)
         if not self.sharded:
+            value = value.to(self.engine.device)
             if key:
                 utils.safe_set_full_optimizer_state(parameter, value, key)
             else:
@@ -135,12 +162,25 @@ class Zero:
             return
         # the setter for whole tensors does not know the padding of the last rank's part
         size = -(-value.numel() // self.ranks.world)
-        padded = torch.nn.functional.pad(value.flatten(), (0, size * self.ranks.world - value.numel()))
-        part = padded[self.ranks.rank * size : (self.ranks.rank + 1) * size]
+        part = value.flatten()[self.ranks.rank * size : (self.ranks.rank + 1) * size].to(self.engine.device)
+        part = torch.nn.functional.pad(part, (0, size - part.numel()))
         if key:
             utils.safe_set_local_optimizer_state(parameter, part, key)
         else:
             utils.safe_set_local_fp32_param(parameter, part)
+
+
+def _buckets(parameters: dict[str, torch.nn.Parameter], size: int) -> Iterator[dict[str, torch.nn.Parameter]]:
+    """Consecutive parameters of about `size` bytes together, whether they are whole or in parts."""
+    bucket: dict[str, torch.nn.Parameter] = {}
+    held = 0
+    for name, parameter in parameters.items():
+        bytes_ = getattr(parameter, "ds_numel", parameter.numel()) * parameter.element_size()
+        if bucket and held + bytes_ > size:
+            yield bucket
+            bucket, held = {}, 0
+        bucket[name], held = parameter, held + bytes_
+    yield bucket
 
 
 def _full(parameter: torch.nn.Parameter) -> torch.Tensor:

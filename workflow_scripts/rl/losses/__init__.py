@@ -61,6 +61,8 @@ def policy_loss(
     tokens = Tokens.clean(log_probs, old_log_probs, advantages, mask, entropy)
     if statistics is None:
         statistics = _statistics(module, tokens.detached(), options, generator)
+    else:
+        statistics = statistics.to(tokens.mask.device)
     losses, stats = module.token_loss(tokens, options, statistics)
     if weights is not None:
         losses = torch.where(tokens.mask, losses * weights, losses)

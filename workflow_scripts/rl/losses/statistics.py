@@ -14,6 +14,11 @@ class Statistics:
     selected: torch.Tensor | None = None
     weights: torch.Tensor | None = None
 
+    def to(self, device):
+        """The same statistics where the micro-batch lies; they are found on the CPU."""
+        moved = ((name, getattr(self, name)) for name in self.__dataclass_fields__)
+        return Statistics(**{name: None if value is None else value.to(device) for name, value in moved})
+
     def rows(self, index, width):
         """The same statistics for the rows `index` of the mini-batch, cut to `width` tokens."""
         cut = {name: getattr(self, name) for name in ("selected", "weights")}
