@@ -47,7 +47,7 @@ def _check_placement(config: "Config") -> None:
     for name, place in config.placement.items():
         stage, colon, model = name.partition(":")
         _expect("placement", [stage], STAGES)
-        _expect(f"placement.{stage}:", [model] if colon else [], config.models)
+        _expect(f"placement.{name}", [model] if colon else [], config.models)
         if place.nodes > 1 and stage not in RANKED:
             raise ValueError(f"placement.{name}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
 
