@@ -27,7 +27,7 @@ def studies(project):
 def test_models_are_rows_beside_the_arms_and_judges_are_audited(studies):
     done = studies.outcomes()
     assert done["train_policy", "computed"] == 0 and done["sample_answers", "computed"] == 1  # the arms are there
-    assert done["prepare_model", "computed"] == done["audit_judge", "computed"] == done["render_report", "computed"] == 1
+    assert {done[stage, "computed"] for stage in ("prepare_model", "audit_judge", "render_report")} == {1}
 
     rows = pq.read_table(studies.results / "tables" / "comparison" / "comparison.parquet").to_pylist()
     assert {row["arm"] for row in rows if row["reward"] == "untrained"} == {"base", "small"}

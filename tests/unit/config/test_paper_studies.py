@@ -169,9 +169,7 @@ def test_claims_compare_the_arms_that_the_papers_compare(graph):
         ("multi_subject.train", "judge_soft", "judge_binary")
     }
     assert len(compared("judge_soft_beats_binary")) == 3  # REINFORCE, REINFORCE++, RLOO
-    assert compared("rule_loses_with_data") == [
-        ("qwen_7b_reward", "multi_subject.scaling", "rloo_100k", "rloo_20k")
-    ]
+    assert compared("rule_loses_with_data") == [("qwen_7b_reward", "multi_subject.scaling", "rloo_100k", "rloo_20k")]
     assert compared("judge_beats_shelf") == [("qwen_7b_reward", "rlvr_math.train", "judge_binary", "shelf_7b")]
 
 

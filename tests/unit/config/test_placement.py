@@ -81,7 +81,7 @@ def test_resources_are_what_slurm_needs():
 
 
 def test_a_placement_may_differ_by_model():
-    """Laid over the stage's for every job that loads the model, as policy, teacher or judge; others keep the stage's."""
+    """Laid over the stage's for every job that loads the model, as policy, teacher or judge."""
     places = {"train_policy:base": {"gpus": 1}, "train_policy": {"memory_gb": 5, "minutes": 7}}
     config = placed(**places, **{"grade_answers:teacher": {"threads": 3}, "audit_judge:judge_base": {"threads": 4}})
     small, large = (resources_of(config, "train_policy", models=models) for models in (["teacher"], {"base"}))
@@ -105,7 +105,7 @@ LOADS = {
 
 
 def test_a_placement_of_an_unknown_model_or_too_many_ranks_for_one_is_refused():
-    with pytest.raises(ConfigError, match="placement.train_policy:moon: 'moon' is not one of base, judge_base, teacher"):
+    with pytest.raises(ConfigError, match="placement.train_policy:moon: 'moon' is not one of base, judge_base"):
         placed(**{"train_policy:moon": {"gpus": 1}})
     with pytest.raises(ConfigError, match="'single' is one process, but placement.train_policy starts 2"):
         placed(**{"train_policy:judge_base": {"gpus": 2}})  # of the arms that this judge rewards
