@@ -35,16 +35,19 @@ def test_nano_plans_the_default_grid(fresh):
     assert jobs["explore_policy"] == jobs["distill_judge"] == jobs["audit_judge"] == jobs["render_report"] == 1
 
 
-def test_the_paper_grid_plans_both_main_tables(fresh):
-    """Table 2 of the entropy paper has 8 rows; the reward paper's Table 1 has 3 x 6 on two corpora, its Table 3 four.
+def test_the_paper_grid_is_planned_whole_and_by_study(fresh):
+    """Arms that several studies share are trained once: the law's 11 base models, the baselines of the sweeps.
 
-    Of the two judges off the shelf that are compared, the larger one is a row of that table already.
+    A study of judges alone trains nothing but them and the policy that explores for them.
     """
     paper = with_config(fresh, "config/paper.yaml")
-    jobs = paper.plan()
-    assert jobs["train_policy"] == 8 + 3 * 6 * 2 + 1 + 4
-    assert paper.plan("entropy_main")["train_policy"] == 4
-    assert paper.plan("reward_main")["train_policy"] == 36
+    assert paper.plan()["train_policy"] == 113
+    assert paper.plan("entropy_main")["train_policy"] == paper.plan("entropy_main")["grade_answers"] == 8
+    reward_main = paper.plan("reward_main")
+    assert reward_main["train_policy"] == 36 and reward_main["grade_answers"] >= 36 + 2  # and models as they are
+    audit = paper.plan("judge_agreement")
+    assert audit["audit_judge"] == audit["distill_judge"] == audit["explore_policy"] == 1
+    assert not {"train_policy", "sample_answers"} & audit.keys()
 
 
 @pytest.mark.parametrize(

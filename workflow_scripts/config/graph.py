@@ -81,7 +81,7 @@ class Graph(Upstream):
             "split": split,
             "seed": arm.seed,
             "template": self._template(arm.policy),
-            **self._training(arm.algorithm, arm.entropy),
+            **self._training(arm.policy, arm.algorithm, arm.entropy),
             "reward": self._reward(arm.reward),
             "monitors": self._monitors(dataset),
             "grading": self._grading(dataset),

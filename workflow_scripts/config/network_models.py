@@ -105,7 +105,10 @@ class Sampling(Strict):
     engine: Literal["inprocess", "vllm"] = Field(
         "inprocess", description="transformers, or vLLM in the job's processes: one per GPU or group of GPUs"
     )
-    tensor_parallel: PositiveInt = Field(1, description="GPUs of a node over which a vLLM engine splits the model")
+    tensor_parallel: PositiveInt = Field(
+        1,
+        description="GPUs of a node over which a vLLM engine splits the model: here, and for rollouts of its training",
+    )
     precision: Literal["float32", "bfloat16"] = "float32"
     gpu_memory: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="share of a GPU that a vLLM engine takes")
 

@@ -27,7 +27,7 @@ def placement_of(config: "Config", stage: str, models: Collection[str] = ()) -> 
 
 
 # stage -> the role of the model that its weights began as
-_BEGAN_AS = {"train_policy": "policy", "explore_policy": "policy", "distill_judge": "judge_base"}
+_BEGAN_AS = {"train_policy": "policy", "distill_judge": "judge_base"}
 
 
 def models_of(artifact: Artifact) -> set[str]:

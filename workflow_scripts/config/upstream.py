@@ -94,7 +94,7 @@ class Upstream:
             "split": split,
             "seed": seed,
             "template": self._template(explore.policy),
-            **self._training(explore.algorithm, explore.entropy),
+            **self._training(explore.policy, explore.algorithm, explore.entropy),
             "reward": reward | self._judging(explore.teacher),
             "monitors": self._monitors(dataset),
             "grading": self._grading(dataset),
@@ -163,8 +163,10 @@ class Upstream:
         return self._artifact("audit_judge", f"audit.{name}.s{seed}", slice_, **inputs)
 
     # ------------------------------------------------------------------------ what explorations and arms share
-    def _training(self, algorithm: str, entropy: str) -> dict:
+    def _training(self, policy: str, algorithm: str, entropy: str) -> dict:
         slice_ = plain(self.config.algorithms[algorithm])
+        vllm, sampling = slice_["rollout"]["engine"] == "vllm", self.config.models[policy].sampling
+        slice_["rollout"]["tensor_parallel"] = sampling.tensor_parallel if vllm else 1
         control = self.config.entropy[entropy]
         for name in ("entropy_coef", "entropy_target"):
             if getattr(control, name) is not None:

@@ -33,7 +33,6 @@ def test_every_benchmark_of_the_papers_is_there_sampled_as_published(graph):
     ("study", "asked"),
     [
         ("entropy_main", TABLE_2),
-        ("entropy_main_32b", TABLE_2),
         ("reward_main", {"multi_subject", "rlvr_math"}),
         ("reward_ood", {"natural_reasoning", "webinstruct"}),
     ],

@@ -9,8 +9,10 @@ import pytest
 import yaml
 
 from tests.project import ROOT
+from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config
 from workflow_scripts.config.models import Placement
+from workflow_scripts.config.placed import models_of, placement_of
 from workflow_scripts.config.placement import launcher, resources_of
 
 TORCHRUN = f"{sys.executable} -m torch.distributed.run"
@@ -77,6 +79,37 @@ def test_resources_are_what_slurm_needs():
     assert resources_of(place, "grade_answers", "cpu")["gres"] == "gpu:8"
     none = resources_of(Placement(), "sample_data", "cpu")
     assert not {"gres", "accelerators", "nodes", "mpi", "gpu"} & none.keys()
+
+
+def test_a_placement_may_differ_by_model():
+    """Laid over the stage's for every job that loads the model, as policy, teacher or judge."""
+    places = {"train_policy:base": {"gpus": 1}, "train_policy": {"memory_gb": 5, "minutes": 7}}
+    config = placed(**places, **{"grade_answers:teacher": {"threads": 3}, "audit_judge:judge_base": {"threads": 4}})
+    small, large = (resources_of(config, "train_policy", models=models) for models in (["teacher"], {"base"}))
+    assert "gres" not in small and small["runtime"] == large["runtime"] == 7 and large["gres"] == "gpu:1"
+    graph = Graph(config, ROOT)
+    loads = {stage: models_of(next(iter(graph.of_stage(stage).values()))) for stage in LOADS}
+    assert loads == LOADS
+    assert placement_of(config, "audit_judge", loads["audit_judge"]).threads == 4
+
+
+LOADS = {
+    "sample_data": set(),
+    "explore_policy": {"base", "teacher"},
+    "label_rollouts": {"teacher"},
+    "distill_judge": {"judge_base"},
+    "audit_judge": {"teacher", "judge_base"},
+    "sample_answers": {"base"},
+    "grade_answers": {"teacher"},
+    "compare_results": {"base"},
+}
+
+
+def test_a_placement_of_an_unknown_model_or_too_many_ranks_for_one_is_refused():
+    with pytest.raises(ConfigError, match="placement.train_policy:moon: 'moon' is not one of base, judge_base"):
+        placed(**{"train_policy:moon": {"gpus": 1}})
+    with pytest.raises(ConfigError, match="'single' is one process, but placement.train_policy starts 2"):
+        placed(**{"train_policy:judge_base": {"gpus": 2}})  # of the arms that this judge rewards
 
 
 def test_several_nodes_are_for_stages_that_share_their_work():

@@ -59,6 +59,13 @@ def test_a_model_is_saved_and_loaded_as_an_ordinary_directory(tmp_path):
     assert list(ids) == encode_chat(its_tokenizer, "1+1")
 
 
+def test_a_model_without_a_chat_template_is_asked_with_the_text_itself():
+    tokenizer = train_tokenizer(["1+1", "2+1"] * 20, 300, 32)
+    assert tokenizer.decode(encode_chat(tokenizer, "1+1")) != "1+1"
+    tokenizer.chat_template = None
+    assert tokenizer.decode(encode_chat(tokenizer, "1+1")) == "1+1"
+
+
 def test_any_text_survives_the_tokenizer_and_verdicts_are_single_tokens():
     tokenizer = train_tokenizer(["1+1", "YES", "NO"] * 20, 300, 32)
     require_single_tokens(tokenizer, ["YES", "NO"])

@@ -51,7 +51,7 @@ def test_a_placement_says_what_its_gpus_have():
 
 def test_an_engine_whose_share_holds_no_weights_is_refused():
     (line,) = refused("train_policy", "rule.none", **TRAINED | {"rollout.gpu_memory": 0.2})
-    assert "of vLLM's share of a GPU" in line and "there are 16" in line and "rollout.tensor_parallel" in line
+    assert "of vLLM's share of a GPU" in line and "there are 16" in line and "sampling.tensor_parallel" in line
 
 
 def test_offloading_needs_the_memory_of_the_node():

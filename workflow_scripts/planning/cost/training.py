@@ -149,7 +149,7 @@ def _policy_needs(job: GpuJob, network: Network) -> tuple[Need, ...]:
             "KV cache of one response": memory.cache(network, update["precision"], longest) / gpus,
             "pass": memory.prefill(network, update["precision"], judging.CHUNK) / gpus,
         }
-        more = ("a larger rollout.tensor_parallel", "a larger rollout.gpu_memory")
+        more = ("a larger sampling.tensor_parallel of the policy", "a larger rollout.gpu_memory")
         samples = [
             Need(name, "sampling", awake, ("a smaller rollout.gpu_memory", *learns.hints)),
             Need(name, "vLLM's share", least, more, limit=share),
