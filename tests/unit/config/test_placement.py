@@ -85,7 +85,10 @@ def test_a_placement_may_differ_by_model():
     """Laid over the stage's for every job that loads the model, as policy, teacher or judge."""
     places = {"train_policy:base": {"gpus": 1}, "train_policy": {"memory_gb": 5, "minutes": 7}}
     config = placed(**places, **{"grade_answers:teacher": {"threads": 3}, "audit_judge:judge_base": {"threads": 4}})
-    small, large = (resources_of(config, "train_policy", models=models) for models in (["teacher"], {"base"}))
+    small, large = (
+        resources_of(placement_of(config, "train_policy", models), "train_policy", "cpu")
+        for models in (["teacher"], {"base"})
+    )
     assert "gres" not in small and small["runtime"] == large["runtime"] == 7 and large["gres"] == "gpu:1"
     graph = Graph(config, ROOT)
     loads = {stage: models_of(next(iter(graph.of_stage(stage).values()))) for stage in LOADS}
