@@ -1,7 +1,10 @@
 """Tiny models are ordinary Hugging Face directories, trained to the same bits each time, and resume exactly."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from workflow_scripts.artifacts import Stage, StageError
 from workflow_scripts.artifacts.workdir import WorkDir
