@@ -5,6 +5,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from workflow_scripts.config.artifact import FOLDERS, spec_text
 from workflow_scripts.config.graph import Graph
@@ -24,6 +25,8 @@ if not workflow.config_settings.configfiles:
 gc.disable()  # all that is made here stays: to look for garbage in it takes a fifth of a dry run
 try:
     graph = Graph(load_config(config), ROOT, **statements(ROOT / "config"))
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        placement.use_container(graph.config, ROOT)
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
 gc.freeze()

@@ -2,9 +2,12 @@
 
 import shlex
 import sys
+from pathlib import Path
 
 from workflow_scripts.config.models import Config, Placement
 from workflow_scripts.config.references import RANKED
+
+PYTHON = shlex.quote(sys.executable)  # of the jobs; `use_container` puts that of a container in its place
 
 
 def placement_of(config: Config, stage: str) -> Placement:
@@ -34,13 +37,25 @@ def resources_of(config: Config, stage: str, gpu_type: str = "") -> dict[str, in
     return resources
 
 
+def use_container(config: Config, code: Path) -> None:
+    """Have jobs run the container's interpreter on the code of this checkout, whose fingerprint is in their keys.
+
+    Raises ValueError where a stage has several nodes: srun, which starts its ranks there, is not in a container.
+    """
+    global PYTHON
+    for stage, place in config.placement.items():
+        if place.nodes > 1:
+            raise ValueError(f"config: placement.{stage}.nodes: {place.nodes}: jobs in a container have one node")
+    PYTHON = f"env PYTHONPATH={shlex.quote(str(code))} python"
+
+
 def launcher(place: Placement, ranked: bool) -> str:
     """`python -m`; for a ranked stage `torchrun -m` on several GPUs and `srun torchrun -m` on several nodes.
 
     The shell of the batch host fills in `$(...)`: the ranks meet there, on a port and under an id of this SLURM job,
     so that two jobs with the same first host do not meet each other.
     """
-    python = f"{shlex.quote(sys.executable)} -m"
+    python = f"{PYTHON} -m"
     if not ranked or place.ranks == 1:
         return python
     torchrun = f"{python} torch.distributed.run --nproc-per-node={place.ranks // place.nodes}"
