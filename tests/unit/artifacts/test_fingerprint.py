@@ -131,6 +131,14 @@ def test_library_versions_come_from_the_lock_file(tmp_path):
     assert fingerprint("sample_data", {}, other) == fingerprint("sample_data", {}, LOCK)
 
 
+@pytest.mark.parametrize("stage", ["fetch_model", "fetch_dataset"])
+def test_a_download_outlives_every_library_and_the_code_that_fetched_it(stage):
+    """Its bytes are those that the hub lists for the commit in its config: 145 GB are not fetched again for less."""
+    modules, schemas, libraries = module._closure((f"workflow_scripts.stages.{stage}",))
+    assert stage_libraries(stage, {}, LOCK) == {} and not schemas and not libraries
+    assert modules == {"workflow_scripts", "workflow_scripts.stages", f"workflow_scripts.stages.{stage}"}
+
+
 # The package itself is not run: it imports pyarrow, which another Python need not have.
 OTHER_PYTHON = """
 import json, sys, types

@@ -49,13 +49,14 @@ def test_in_a_container_its_own_interpreter_runs_the_code_of_the_checkout(monkey
     monkeypatch.setattr(placing, "PYTHON", placing.PYTHON)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     (tmp_path / "python").symlink_to(sys.executable)  # as /opt/venv/bin/python is the first in a container
-    placing.use_container(placed(train_policy={"gpus": 8}), ROOT)
+    placing.use_container(placed(label_rollouts={"gpus": 8}), ROOT)
     line = f"exec {launcher(Placement(), True)} workflow_scripts.stages.sample_data --help"
     done = subprocess.run(["bash", "-euc", line], cwd=tmp_path, text=True, capture_output=True)
     assert done.returncode == 0 and "--spec" in done.stdout, done.stderr
     assert launcher(Placement(gpus=8), True).startswith(f"env PYTHONPATH={ROOT} python -m torch.distributed.run ")
-    with pytest.raises(ValueError, match="config: placement.train_policy.nodes: 2: jobs in a container have one node"):
-        placing.use_container(placed(train_policy={"nodes": 2}), ROOT)
+    paper = load_config(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
+    with pytest.raises(ValueError, match=r"config: placement.\w+.nodes: \d+: jobs in a container have one node"):
+        placing.use_container(paper, ROOT)
 
 
 def test_several_nodes_start_one_torchrun_each():
