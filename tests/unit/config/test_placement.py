@@ -48,7 +48,10 @@ def test_one_node_needs_no_srun(placement, ranked, line):
 def test_in_a_container_its_own_interpreter_runs_the_code_of_the_checkout(monkeypatch, tmp_path):
     monkeypatch.setattr(placing, "PYTHON", placing.PYTHON)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    (tmp_path / "python").symlink_to(sys.executable)  # as /opt/venv/bin/python is the first in a container
+    (tmp_path / "python").write_text(
+        f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    )  # the first on the path, as in a container
+    (tmp_path / "python").chmod(0o755)
     placing.use_container(placed(label_rollouts={"gpus": 8}), ROOT)
     line = f"exec {launcher(Placement(), True)} workflow_scripts.stages.sample_data --help"
     done = subprocess.run(["bash", "-euc", line], cwd=tmp_path, text=True, capture_output=True)
