@@ -132,4 +132,4 @@ def test_a_file_with_two_links_is_read_once(artifact):
 
 
 def test_every_stage_with_tables_declares_them():
-    assert set(STAGES) - set(TABLES) == {"render_report"}
+    assert set(STAGES) - set(TABLES) == {"render_report", "fetch_model", "fetch_dataset"}
