@@ -25,7 +25,8 @@ include: "rules/common.smk"
 controller.guard(workflow)
 
 
-container: "docker://python:3.12-slim"
+# For those who run jobs in one (--sdm apptainer): envs/Containerfile says how it is built.
+container: str(ROOT / "envs" / "entropy-bridge.sif")
 
 
 rule all:

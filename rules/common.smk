@@ -6,6 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from workflow_scripts.config.artifact import FOLDERS, spec_text
 from workflow_scripts.config.graph import Graph
@@ -27,6 +28,8 @@ gc.disable()  # all that is made here stays: to look for garbage in it takes a f
 try:
     graph = Graph(load_config(config), ROOT, **statements(ROOT / "config"))
     check_memory(graph)
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        placement.use_container(graph.config, ROOT)
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
 if os.environ.get("ENTROPY_BRIDGE_MERGED_CONFIG"):  # `make plan` asks what Snakemake has merged

@@ -1,5 +1,6 @@
 """Fixtures shared by the tests that run snakemake: a copy of the project, and a finished micro run in it."""
 
+import os
 import subprocess
 
 import pytest
@@ -10,6 +11,15 @@ from tests.project import ROOT, Project
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: runs the micro pipeline")
+
+
+@pytest.fixture(autouse=True)
+def environment():
+    """A stage that a test calls in this process closes the network and drops tokens for good: not for the next test."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -8,23 +8,24 @@ tables, the rest JSON and text. A token comes from HF_TOKEN alone, and only the 
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from workflow_scripts.artifacts import Stage, StageError
+from workflow_scripts.artifacts.environment import OFFLINE
 from workflow_scripts.artifacts.keys import file_digest
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
-# Of a model the files in its first folder, of a data set those in all; the first patterns are what is indispensable.
+# Patterns of the files to take: in the first folder, or after **/ in all. The first ones are indispensable.
 WEIGHTS = ("*.safetensors",)
-TABLES = tuple(f"*.{kind}{packed}" for kind in ("jsonl", "csv", "tsv", "json") for packed in ("", ".gz", ".zst"))
-TABLES += ("*.parquet", "*.arrow", "*.txt")
+TABLES = tuple(f"**/*.{kind}{packed}" for kind in ("jsonl", "csv", "tsv", "json") for packed in ("", ".gz", ".zst"))
+TABLES += ("**/*.parquet", "**/*.arrow", "**/*.txt")
 TEXTS = ("README.md", "LICENSE*")
 FILES = {"model": (*WEIGHTS, "*.json", "*.txt", "*.model", "*.jinja", *TEXTS), "dataset": (*TABLES, *TEXTS)}
 NEEDED = {"model": (WEIGHTS, "safetensors weights"), "dataset": (TABLES, "data files")}
@@ -41,8 +42,8 @@ def fetch(stage: Stage) -> None:
     what = f"{'data set' if kind == 'dataset' else kind} {repo} at revision {revision}"
     if revision == UNPINNED:
         raise StageError(f"{what.partition(' at ')[0]} has no pinned revision: put the commit to use into the config")
-    if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "ON", "YES", "TRUE"):
-        raise StageError(f"{what}: HF_HUB_OFFLINE is set here, where it would be downloaded: unset it")
+    if closed := [name for name in OFFLINE if os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE")]:
+        raise StageError(f"{what}: {closed[0]} is set here, where it would be downloaded: unset it")
     os.environ |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     partial = _without_leftovers(stage.checkpoints / SNAPSHOT)
     with explained(what):
@@ -74,21 +75,25 @@ def _token() -> str | bool:
 
 def chosen(what: str, kind: str, patterns: list[str], files: list["RepoSibling"]) -> list["RepoSibling"]:
     """The files to download. StageError where one is named outside its folder, or there are none of a safe kind."""
-    found = [file for file in files if _matches(kind, file.rfilename, patterns)]
-    for file in found:
+    for file in files:
         path = PurePosixPath(file.rfilename)
-        strange = path.is_absolute() or not file.rfilename.isprintable() or "\\" in file.rfilename
-        if strange or any(part.startswith(".") for part in path.parts):
-            raise StageError(f"{what} names the file {file.rfilename!r}, hidden or outside its folder: refused")
+        if path.is_absolute() or ".." in path.parts or "\\" in file.rfilename or not file.rfilename.isprintable():
+            raise StageError(f"{what} names the file {file.rfilename!r}, which is outside its folder: refused")
     needed, name = NEEDED[kind]
-    if not any(_matches(kind, file.rfilename, needed) for file in found):
+    if not any(_matches(file.rfilename, needed) for file in files):
         raise StageError(f"{what} has no {name}; other formats are refused")
-    return found
+    return [file for file in files if _matches(file.rfilename, patterns)]
 
 
-def _matches(kind: str, name: str, patterns: Any) -> bool:
-    folder, _, file = name.rpartition("/")
-    return not (kind == "model" and folder.strip("./")) and any(fnmatchcase(file, pattern) for pattern in patterns)
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a file is to be taken; hidden ones never are."""
+    path = PurePosixPath(name)
+    if any(part.startswith(".") for part in path.parts):
+        return False
+    deep = len(path.parts) > 1
+    return any(
+        fnmatchcase(path.name, pattern.removeprefix("**/")) for pattern in patterns if "/" in pattern or not deep
+    )
 
 
 def check_space(what: str, needed: int, folder: Path) -> None:

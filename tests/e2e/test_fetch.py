@@ -24,6 +24,7 @@ MODEL = {
     "modeling_own.py": b"raise SystemExit",
     "onnx/model.safetensors": b"another format's",
     ".gitattributes": b"*.safetensors filter=lfs",
+    ".cache.json": b"{}",
 }
 
 
@@ -49,7 +50,7 @@ class Fetch:
         return [*command, "--output", str(self.output), "--work", str(self.root / "work")]
 
     def start(self, **options) -> subprocess.Popen:
-        variables = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+        variables = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_"))}
         variables |= {"HF_ENDPOINT": self.hub.url, **self.variables}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(self.command(**options), env=variables, cwd=ROOT, **pipes)
@@ -135,9 +136,9 @@ def test_bytes_that_the_hub_does_not_list_are_refused_and_fetched_again(fetch, h
     ("files", "line"),
     [
         ({"config.json": b"{}", "pytorch_model.bin": b"x"}, "has no safetensors weights; other formats are refused"),
-        (MODEL | {"../out.safetensors": b"x"}, "names the file '../out.safetensors', hidden or outside its folder"),
-        (MODEL | {"..\\out.json": b"x"}, "hidden or outside its folder: refused"),
-        (MODEL | {".cache.json": b"x"}, "hidden or outside its folder: refused"),
+        (MODEL | {"../out.safetensors": b"x"}, "names the file '../out.safetensors', which is outside its folder"),
+        (MODEL | {"..\\out.json": b"x"}, "which is outside its folder: refused"),
+        (MODEL | {"out\n.json": b"x"}, "which is outside its folder: refused"),
     ],
 )
 def test_an_unsafe_model_is_refused_before_anything_is_taken(fetch, hub, files, line):
@@ -149,7 +150,7 @@ def test_an_unsafe_model_is_refused_before_anything_is_taken(fetch, hub, files, 
 @pytest.mark.parametrize("name", ["../../out.jsonl", "/tmp/out.jsonl", "data/../../out.csv"])
 def test_an_unsafe_data_set_is_refused(fetch, hub, name):
     hub.add("dataset", "owner/name", {"test.jsonl": b"{}\n", name: b"{}\n"})
-    assert "hidden or outside its folder: refused" in fetch.refused(kind="dataset")
+    assert "which is outside its folder: refused" in fetch.refused(kind="dataset")
 
 
 def test_a_data_set_of_scripts_is_refused(fetch, hub):
@@ -167,8 +168,9 @@ def test_what_cannot_be_had_is_one_line_without_the_hubs_own_words(fetch, hub, t
     assert fetch.refused() == f"{gated}: accept its terms there and set HF_TOKEN"
     fetch.variables["HF_TOKEN"] = "hf_" + "OfSomebodyElse"
     assert fetch.refused() == f"{gated}: HF_TOKEN is not one of an account with access"
-    fetch.variables["HF_HUB_OFFLINE"] = "1"
-    assert "HF_HUB_OFFLINE is set here" in fetch.refused()
+    fetch.variables["TRANSFORMERS_OFFLINE"] = "1"
+    assert "TRANSFORMERS_OFFLINE is set here, where it would be downloaded: unset it" in fetch.refused()
+    del fetch.variables["TRANSFORMERS_OFFLINE"]
     assert "has no pinned revision: put the commit to use" in fetch.refused(revision="unpinned")
 
 

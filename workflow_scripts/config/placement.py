@@ -2,12 +2,15 @@
 
 import shlex
 import sys
+from pathlib import Path
 
 from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.models import Config, Placement
 from workflow_scripts.config.placed import models_of, placement_of
 from workflow_scripts.config.serving import asks_server
 from workflow_scripts.config.stages import RANKED
+
+PYTHON = shlex.quote(sys.executable)  # of the jobs; `use_container` puts that of a container in its place
 
 
 def placement_of_job(config: Config, artifact: Artifact) -> Placement:
@@ -37,6 +40,18 @@ def resources_of(place: Placement, stage: str, environment: str, gpu_type: str =
     return resources
 
 
+def use_container(config: Config, code: Path) -> None:
+    """Have jobs run the container's interpreter on the code of this checkout, whose fingerprint is in their keys.
+
+    Raises ValueError where a stage has several nodes: srun, which starts its ranks there, is not in a container.
+    """
+    global PYTHON
+    for stage, place in config.placement.items():
+        if place.nodes > 1:
+            raise ValueError(f"config: placement.{stage}.nodes: {place.nodes}: jobs in a container have one node")
+    PYTHON = f"env PYTHONPATH={shlex.quote(str(code))} python"
+
+
 def launcher(place: Placement, ranked: bool) -> str:
     """`python -m`; for a ranked stage `torchrun -m` on several GPUs and `srun torchrun -m` on several nodes.
 
@@ -44,7 +59,7 @@ def launcher(place: Placement, ranked: bool) -> str:
     so that two jobs with the same first host do not meet each other. What is set aside for model servers goes ahead,
     as environment variables (serving/): SERVING_LAUNCHER starts something on the nodes behind those of the ranks.
     """
-    python = f"{shlex.quote(sys.executable)} -m"
+    python = f"{PYTHON} -m"
     ahead = _serving(place)
     if not ranked or place.ranks == 1:
         return f"{ahead}{python}"

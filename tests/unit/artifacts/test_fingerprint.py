@@ -134,11 +134,12 @@ def test_an_unknown_name_is_refused_with_the_allowed_ones():
 
 
 def test_inert_modules_move_data_and_decide_nothing():
-    """Guards the list: an inert module imports no numerics and lies in one of four places."""
+    """Guards the list: an inert module imports no numerics and lies in one of five places."""
     package = ROOT / "workflow_scripts"
-    places = ("artifacts", "events", "serving", "evaluation.passed")
+    places = ("artifacts", "events", "evaluation.passed", "hub", "serving")
     assert sorted(INERT) == sorted(f"workflow_scripts.{place}" for place in places)
-    for path in [*(package / "artifacts").glob("*.py"), package / "events.py", package / "evaluation" / "passed.py"]:
+    single = [package / name for name in ("events.py", "hub.py", "evaluation/passed.py")]
+    for path in [*(package / "artifacts").glob("*.py"), *single]:
         imported = {name.partition(".")[0] for name, _ in module._imports(path, "workflow_scripts.artifacts")}
         assert not imported & {"torch", "numpy", "random", "transformers"}, path.name
 
@@ -163,6 +164,14 @@ def test_library_versions_come_from_the_lock_file(tmp_path):
     other.write_text(LOCK.read_text().replace(f"torch=={locked_versions(LOCK)['torch']}", "torch==0.0.1"))
     assert fingerprint("train_policy", ARM, other) != fingerprint("train_policy", ARM, LOCK)
     assert fingerprint("sample_data", {}, other) == fingerprint("sample_data", {}, LOCK)
+
+
+@pytest.mark.parametrize("stage", ["fetch_model", "fetch_dataset"])
+def test_a_download_outlives_every_library_and_the_code_that_fetched_it(stage):
+    """Its bytes are those that the hub lists for the commit in its config: 145 GB are not fetched again for less."""
+    modules, schemas, libraries = module._closure((f"workflow_scripts.stages.{stage}",))
+    assert stage_libraries(stage, {}, LOCK) == {} and not schemas and not libraries
+    assert modules == {"workflow_scripts", f"workflow_scripts.stages.{stage}"}
 
 
 # The package itself is not run: it imports pyarrow, which another Python need not have.

@@ -1,5 +1,6 @@
 """From a placement to the launcher and to the resources that SLURM is asked for."""
 
+import os
 import re
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from tests.project import ROOT
+from workflow_scripts.config import placement as placing
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config
 from workflow_scripts.config.models import Placement
@@ -43,6 +45,23 @@ def shell(line: str, job: int) -> list[str]:
 )
 def test_one_node_needs_no_srun(placement, ranked, line):
     assert launcher(placement, ranked) == line
+
+
+def test_in_a_container_its_own_interpreter_runs_the_code_of_the_checkout(monkeypatch, tmp_path):
+    monkeypatch.setattr(placing, "PYTHON", placing.PYTHON)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "python").write_text(
+        f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+    )  # the first on the path, as in a container
+    (tmp_path / "python").chmod(0o755)
+    placing.use_container(placed(label_rollouts={"gpus": 8}), ROOT)
+    line = f"exec {launcher(Placement(), True)} workflow_scripts.stages.sample_data --help"
+    done = subprocess.run(["bash", "-euc", line], cwd=tmp_path, text=True, capture_output=True)
+    assert done.returncode == 0 and "--spec" in done.stdout, done.stderr
+    assert launcher(Placement(gpus=8), True).startswith(f"env PYTHONPATH={ROOT} python -m torch.distributed.run ")
+    paper = load_config(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
+    with pytest.raises(ValueError, match=r"config: placement.\w+.nodes: \d+: jobs in a container have one node"):
+        placing.use_container(paper, ROOT)
 
 
 def test_several_nodes_start_one_torchrun_each():

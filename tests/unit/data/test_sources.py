@@ -118,7 +118,7 @@ def test_a_download_is_read_in_place_of_the_hub(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="data set owner/name was not downloaded"):
         list(hub.read(source, "test", set()))
     places = {"folder": str(tmp_path / "got"), "scratch": str(tmp_path / "scratch")}
-    assert [record["question"] for _, record in hub.read(source | places, "test", set())] == WORDS[:2]
+    assert [record["question"] for _, record in hub.read(source | places, "test", {"question"})] == WORDS[:2]
     assert list((tmp_path / "scratch").iterdir())
 
 
