@@ -3,6 +3,7 @@
 Each start of vLLM takes most of a minute on two cores, so one engine of a kind serves all tests.
 """
 
+import http.client
 import json
 import os
 import signal
@@ -15,8 +16,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.rewards.test_labelling import Labels
-from tests.unit.serving.processes import alive, ends
+from tests.unit.rewards.test_labelling import STAGE, Labels
+from tests.unit.serving.processes import alive, command_lines, ends
 from tests.vllm.conftest import ANSWERS, COUNT, QUESTIONS, REFERENCES
 from workflow_scripts.artifacts import StageError
 from workflow_scripts.rewards import RewardBatch
@@ -25,16 +26,35 @@ from workflow_scripts.rewards.judge_engines import EngineSettings, Job
 from workflow_scripts.rewards.judge_reward import from_judge
 
 TOLERANCE = 1e-3
-# Scores for ever with a served judge, after saying in which process group its server is.
+# Scores for ever with a served judge, after saying in which process group its server is, on which port, and its key.
 JOB = """
 import json, sys
 from pathlib import Path
 from workflow_scripts.rewards.judge import Judge
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job
 judge = Judge.load(sys.argv[1], "judge_nano", settings=EngineSettings(engine="served"), job=Job(log=Path(sys.argv[2])))
-print(judge.engine._server.group, flush=True)
+endpoint = judge.engine.servers.started.endpoints[0]
+print(judge.engine.servers.started.group, endpoint.port, endpoint.key, flush=True)
 while True:
     judge.score(["1+1=?"], ["2"], ["two"])
+"""
+SERVED = {"engine": "served", "max_length": 64}
+# The labelling stage, whose server is killed by SIGKILL when the third shard is asked for.
+KILLS_ITS_SERVER = """
+import os, signal, sys
+from tests.unit.serving.processes import alive
+from workflow_scripts.rewards import judge, labelling
+from workflow_scripts.stages import label_rollouts
+calls, score = [], labelling._score
+def killing(judge, rows):
+    calls.append(rows)
+    if len(calls) == 3:
+        group = judge.engine.servers.started.group
+        lines = alive(group).items()
+        os.kill(next(pid for pid, line in lines if "api_server" in line and "serving.host" not in line), signal.SIGKILL)
+    return score(judge, rows)
+labelling._score = killing
+sys.exit(label_rollouts.main(sys.argv[1:]))
 """
 
 
@@ -71,35 +91,51 @@ def test_a_judge_gives_the_same_reward_in_process_and_served(scores, engine):
 
 @pytest.fixture
 def served(model_dir, tmp_path):
-    """A process that scores without end, and the group of its server."""
+    """A process that scores without end, and the group, port and key of its server."""
     log = tmp_path / "server.log"
     job = subprocess.Popen(
         [sys.executable, "-c", JOB, model_dir, log], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    group = int(job.stdout.readline())
-    assert len(alive(group)) >= 3  # guard, server, engine
-    yield job, group
+    group, port, key = job.stdout.readline().split()
+    assert len(alive(int(group))) >= 3  # host, server, engine
+    yield job, int(group), int(port), key
     job.kill()
     job.communicate()
 
 
 def test_a_server_killed_at_work_ends_the_job_with_an_error_that_names_the_log(served):
-    job, group = served
-    os.killpg(group, signal.SIGKILL)
+    """The server's own process; its host and engine follow."""
+    job, group, _, _ = served
+    (server,) = [pid for pid, line in alive(group).items() if "api_server" in line and "serving.host" not in line]
+    os.kill(server, signal.SIGKILL)
+    begun = time.monotonic()
     _, errors = job.communicate(timeout=30)
-    assert job.returncode == 1
+    assert job.returncode == 1 and time.monotonic() - begun < 20
     last = errors.strip().splitlines()[-1]
-    assert "model server does not answer" in last and "server.log" in last
+    assert "model server has ended: " in last and "server.log" in last
+    assert ends(group, seconds=20)
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGTERM, signal.SIGKILL])
-def test_the_server_ends_with_its_job(served, signal_):
-    job, group = served
-    key = [process for process in alive(group) if "Bearer" in process or "VLLM_API_KEY" in process]
-    assert not key
+def test_the_server_keeps_its_key_and_ends_with_its_job(served, signal_, tmp_path):
+    job, group, port, key = served
+    for path in ("/v1/completions", "/invocations", "/tokenize", "/v1/models", "/metrics"):
+        assert [status(port, path, given) for given in ("", "another")] == [401, 401], path
+    assert status(port, "/health", "", "GET") == 200 and status(port, "/v1/models", key, "GET") == 200
+    assert not any(key in line for line in command_lines()) and key not in (tmp_path / "server.log").read_text()
     job.send_signal(signal_)
     assert job.wait(30) == -signal_
     assert ends(group, seconds=40)
+
+
+def status(port: int, path: str, key: str, method: str = "POST") -> int:
+    """What a stranger with this key is answered on loopback."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    body = json.dumps({"model": "judge", "prompt": "1", "max_tokens": 1}) if method == "POST" else None
+    connection.request(method, path, body, {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+    found = connection.getresponse().status
+    connection.close()
+    return found
 
 
 def test_a_model_that_vllm_cannot_load_is_reported_with_the_log(model_dir, tmp_path):
@@ -115,20 +151,44 @@ def test_a_model_that_vllm_cannot_load_is_reported_with_the_log(model_dir, tmp_p
     assert time.monotonic() - begun < 120
 
 
-def test_two_ranks_share_a_server_and_make_the_labels_of_the_judge_in_process(model_dir, tmp_path):
-    """The stage itself, under torchrun; nothing of the server is left when it is done."""
-    labels = Labels(tmp_path / "inputs")
-    done, alone = labels.run("inprocess")
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory):
+    """Inputs of the labelling stage, and the table that the judge in process makes of them."""
+    labels = Labels(tmp_path_factory.mktemp("labels"))
+    done, manifest = labels.run("inprocess")
     assert done.returncode == 0, done.stdout
-    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m")
-    done, together = labels.run(
-        "served", (*torchrun, "workflow_scripts.stages.label_rollouts"), judging={"engine": "served", "max_length": 64}
-    )
-    assert done.returncode == 0, done.stdout
-    one, two = (pq.read_table(manifest.parent / "labels.parquet").to_pandas() for manifest in (alone, together))
+    return labels, manifest
+
+
+def same_labels(one: Path, two: Path) -> None:
+    """To rounding; a vote may turn where P(YES) is within rounding of its draw."""
+    one, two = (pq.read_table(manifest.parent / "labels.parquet").to_pandas() for manifest in (one, two))
     for column in ("p_yes", "mass"):
         assert np.abs(one[column] - two[column]).max() < TOLERANCE, column
-    changed = ["p_yes", "mass", "votes"]  # a vote may turn where P(YES) is within rounding of its draw
+    changed = ["p_yes", "mass", "votes"]
     assert one.drop(columns=changed).equals(two.drop(columns=changed))
-    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not any(b"api_server" in line and str(tmp_path).encode() in line for line in running)
+
+
+def test_two_ranks_share_a_server_and_make_the_labels_of_the_judge_in_process(labels):
+    """The stage itself, under torchrun; nothing of the server is left when it is done."""
+    inputs, alone = labels
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m")
+    done, together = inputs.run("served", (*torchrun, f"workflow_scripts.stages.{STAGE}"), judging=SERVED)
+    assert done.returncode == 0, done.stdout
+    same_labels(alone, together)
+    assert not any("api_server" in line and str(inputs.root) in line for line in command_lines())
+
+
+def test_a_server_killed_in_the_middle_costs_a_line_and_its_shard(labels):
+    """The stage ends with one line; run again, it keeps the shards that were there and makes the same labels."""
+    inputs, alone = labels
+    done, manifest = inputs.run("killed", ("-c", KILLS_ITS_SERVER), judging=SERVED)
+    assert done.returncode == 1 and not manifest.exists()
+    last = done.stdout.strip().splitlines()[-1]
+    assert last.startswith(f"{STAGE}: model server has ended: ") and "teacher.server.log" in last, done.stdout[-2000:]
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not any("api_server" in line and str(inputs.root) in line for line in command_lines())
+
+    done, _ = inputs.run("killed", judging=SERVED)
+    assert done.returncode == 0 and "2 of 9 shards are there, labelling the others" in done.stdout, done.stdout
+    same_labels(alone, manifest)

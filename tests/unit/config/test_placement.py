@@ -26,6 +26,18 @@ def placed(**stages):
     return load_config(yaml.safe_load((ROOT / "tests/configs/micro.yaml").read_text()) | {"placement": stages})
 
 
+def served_teacher(placement, tensor_parallel=1):
+    """micro.yaml with a served teacher that also rewards, trainings that may have several ranks, and a placement."""
+    config = yaml.safe_load((ROOT / "tests/configs/micro.yaml").read_text())
+    config["models"]["teacher"]["judging"] = {"engine": "served", "tensor_parallel": tensor_parallel}
+    config["rewards"]["by_teacher"] = {"kind": "teacher", "teacher": "teacher"}
+    config["studies"]["reward_by_entropy"]["rewards"].append("by_teacher")
+    for algorithm in config["algorithms"].values():
+        algorithm.setdefault("update", {})["backend"] = "zero2"
+    config["judges"]["judge"]["training"]["backend"] = "zero2"
+    return load_config(config | {"environment": "deepspeed", "placement": placement})
+
+
 def shell(line: str, job: int) -> list[str]:
     """The words that a shell makes of a launcher, in the environment that the executor leaves to a rule with `mpi`."""
     environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": str(job)}
@@ -41,6 +53,13 @@ def shell(line: str, job: int) -> list[str]:
         (Placement(gpus=1), True, f"{sys.executable} -m"),
         (Placement(gpus=8), False, f"{sys.executable} -m"),
         (Placement(gpus=8), True, f"{TORCHRUN} --nproc-per-node=8 --standalone -m"),
+        (
+            Placement(gpus=8, serving_gpus=2),
+            True,
+            f"env RANK_GPUS=6 SERVING_GPUS=2 {TORCHRUN} --nproc-per-node=6 --standalone -m",
+        ),
+        (Placement(gpus=8, serving_gpus=7), True, f"env RANK_GPUS=1 SERVING_GPUS=7 {sys.executable} -m"),
+        (Placement(gpus=8, serving_gpus=8), False, f"env RANK_GPUS=0 SERVING_GPUS=8 {sys.executable} -m"),
     ],
 )
 def test_one_node_needs_no_srun(placement, ranked, line):
@@ -83,6 +102,23 @@ def test_two_jobs_with_one_first_host_do_not_meet():
     first, second = (" ".join(shell(launcher(TWO_NODES, True), job)) for job in (71234, 71235))
     for option in (r"rdzv-endpoint=\S+:(\d+)", r"rdzv-id=(\d+)"):
         assert re.search(option, first)[1] != re.search(option, second)[1]
+
+
+@pytest.mark.parametrize("nodes", [2, 5])
+def test_serving_nodes_are_the_last_ones_of_the_allocation(nodes):
+    """The ranks' nodes come first; what starts servers behind them travels as one variable, filled in by the shell."""
+    place = Placement(nodes=nodes, serving_nodes=1, gpus=8, threads=64)
+    words = shell(launcher(place, True), job=71234)
+    assert words[:2] == ["env", "SERVING_NODES=1"]
+    assert words[2] == (
+        f"SERVING_LAUNCHER=srun --jobid=71234 --overlap --relative={nodes - 1} --nodes=1 --ntasks=1 "
+        "--ntasks-per-node=1 --cpus-per-task=64 --gres=gpu:8 --kill-on-bad-exit=1"
+    )
+    assert not any("export" in word for word in words)  # the key travels in the environment, named nowhere
+    if nodes == 2:  # the ranks have the batch host for themselves
+        assert words[3:] == [*TORCHRUN.split(), "--nproc-per-node=8", "--standalone", "-m"]
+    else:
+        assert words[3:7] == ["srun", "--relative=0", "--nodes=4", "--ntasks=4"] and "--nnodes=4" in words
 
 
 def test_nodes_without_gpus_have_one_rank_each():
@@ -132,6 +168,70 @@ def test_a_placement_of_an_unknown_model_or_too_many_ranks_for_one_is_refused():
         placed(**{"train_policy:moon": {"gpus": 1}})
     with pytest.raises(ConfigError, match="'single' is one process, but placement.train_policy starts 2"):
         placed(**{"train_policy:judge_base": {"gpus": 2}})  # of the arms that this judge rewards
+
+
+def test_a_job_that_asks_no_server_does_without_what_is_set_aside():
+    served = {"reward": {"judging": {"engine": "served"}}}
+    alone = {"reward": {"kind": "rule"}, "rollout": {"engine": "inprocess"}}
+    config = served_teacher({"train_policy": {"gpus": 4, "nodes": 3, "serving_nodes": 1}})
+    asked = resources_of(config, "train_policy", "h100", lambda wildcards: wildcards)
+    with_, without = (
+        {name: value(job) if callable(value) else value for name, value in asked.items()} for job in (served, alone)
+    )
+    assert (with_["nodes"], with_["tasks"], with_["accelerators"], with_["gres"]) == (3, 3, 12, "gpu:h100:4")
+    assert (without["nodes"], without["tasks"], without["accelerators"], without["gres"]) == (2, 2, 8, "gpu:h100:4")
+    assert "SERVING_LAUNCHER" in with_["launcher"] and "--nodes=2" in without["launcher"]
+    assert "SERVING" not in without["launcher"]
+
+    config = served_teacher({"train_policy": {"gpus": 2, "serving_gpus": 1}})
+    asked = resources_of(config, "train_policy", "", lambda wildcards: wildcards)
+    assert (asked["gres"](served), asked["gres"](alone)) == ("gpu:2", "gpu:1")
+    assert asked["launcher"](alone) == f"{sys.executable} -m" and "nodes" not in asked
+
+
+@pytest.mark.parametrize(
+    ("placement", "tensor_parallel", "message"),
+    [
+        (
+            {"train_policy": {"gpus": 8}},
+            1,
+            "models.teacher.judging.engine: served: would share the GPUs of placement.train_policy with the training",
+        ),
+        ({"explore_policy": {"gpus": 8}}, 1, "would share the GPUs of placement.explore_policy with the training"),
+        ({"train_policy": {"gpus": 4, "serving_gpus": 4}}, 1, "serving_gpus: 4 of gpus: 4 leaves no GPU for the train"),
+        ({"train_policy": {"gpus": 4, "serving_gpus": 5}}, 1, "train_policy: serving_gpus: 5 exceeds gpus: 4"),
+        ({"train_policy": {"gpus": 4, "serving_nodes": 1}}, 1, "serving_nodes: 1 of nodes: 1 leaves none for"),
+        (
+            {"train_policy": {"gpus": 4, "serving_gpus": 2, "nodes": 2, "serving_nodes": 1}},
+            1,
+            "servers run on GPUs of every node or on serving_nodes, not on both",
+        ),
+        (
+            {"train_policy": {"gpus": 8, "serving_gpus": 3}},
+            2,
+            "models.teacher.judging.tensor_parallel: 2 does not divide the 3 GPUs per node that placement.train_policy",
+        ),
+        ({"label_rollouts": {"gpus": 6}}, 4, "4 does not divide the 6 GPUs per node that placement.label_rollouts has"),
+        ({"grade_answers": {"gpus": 1}}, 4, "4 does not divide the 1 GPUs per node that placement.grade_answers has"),
+        ({"audit_judge": {"gpus": 1}}, 2, "2 does not divide the 1 GPUs per node that placement.audit_judge has"),
+    ],
+)
+def test_servers_that_have_no_room_are_refused(placement, tensor_parallel, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        served_teacher(placement, tensor_parallel)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        {},
+        {"train_policy": {"gpus": 6, "serving_gpus": 4}, "explore_policy": {"gpus": 4, "nodes": 2, "serving_nodes": 1}},
+        {"label_rollouts": {"gpus": 8}, "audit_judge": {"gpus": 4, "serving_gpus": 4}, "distill_judge": {"gpus": 3}},
+    ],
+)
+def test_servers_that_have_room_are_not(placement):
+    assert served_teacher(placement, tensor_parallel=4)
 
 
 def test_several_nodes_are_for_stages_that_share_their_work():
