@@ -48,7 +48,7 @@ def test_both_engines_train_to_the_same_accuracy(results):
     difference = (vllm - own).to_numpy()
     middle, half = difference.mean(), Z90 * difference.std(ddof=1) / np.sqrt(len(difference))
     print(f"base {before.mean():.3f} own {own.mean():.3f} vllm {vllm.mean():.3f}: {middle:+.4f} +- {half:.4f}")
-    assert -MARGIN < middle - half and middle + half < MARGIN
+    assert middle - half > -MARGIN and middle + half < MARGIN
 
 
 def test_the_mismatch_of_every_step_is_within_rounding(results):

@@ -126,11 +126,9 @@ class VllmEngine:
         """See `RolloutEngine`; the result is on the CPU, its width is the longest response."""
         if self.version is None:
             raise RuntimeError("the engine has no weights: load them first")
-        from vllm import SamplingParams
-
         requests = [{"prompt_token_ids": prompt} for prompt in prompts for _ in range(samples)]
-        sampling = [
-            SamplingParams(
+        settings = [
+            vllm_api.sampling(
                 max_tokens=max_tokens,
                 temperature=temperature,
                 seed=derive_seed(seed, first * samples + row),
@@ -141,7 +139,7 @@ class VllmEngine:
             )
             for row in range(len(requests))
         ]
-        found = self._llm.generate(requests, sampling, use_tqdm=False) if requests else []
+        found = self._llm.generate(requests, settings, use_tqdm=False) if requests else []
         return self._collect([request.outputs[0] for request in found])
 
     def _collect(self, outputs: list[Any]) -> Generation:
