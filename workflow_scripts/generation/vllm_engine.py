@@ -56,7 +56,8 @@ def _start(model: str, settings: EngineSettings, **options: Any) -> Any:
     if not dist.is_initialized():  # alone, without a launcher
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", store=dist.HashStore(), rank=0, world_size=1)
     os.environ |= {"RANK": str(dist.get_rank()), "LOCAL_RANK": os.environ.get("LOCAL_RANK", "0")}
-    if not gpu:  # compiling takes longer than all that a CPU generates
+    if not gpu:  # compiling, were it only the ranking of log-probabilities, takes longer than all that a CPU generates
+        torch.compiler.set_stance("force_eager")
         options |= {"block_size": CPU_BLOCK, "enforce_eager": True}
     return vllm_api.start(
         model=model,
