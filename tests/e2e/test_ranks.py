@@ -44,6 +44,25 @@ def test_two_ranks_train_the_arm_that_one_trains(two_ranks):
     assert two_ranks.plan("policies") == {}
 
 
+def test_two_ranks_sample_the_answers_that_one_samples(project):
+    """A part that is kept is not sampled again: the ranks agree on that too."""
+    folders = project.artifacts("evaluations")
+    (alone,) = [folder for folder in folders if folder.name.startswith("answers.base.s0-")]
+    shutil.rmtree(project.results / "work" / "parts" / "sample_answers")
+    shutil.rmtree(project.results / "work" / "sample_answers")
+    kept = (alone / "world.parquet").read_bytes()
+    shutil.rmtree(alone)
+    project.set("placement", {"sample_answers": {"gpus": 2}})
+    asked = str((alone / "manifest.json").relative_to(project.root))
+    assert project.outcomes(asked) == {("sample_answers", "computed"): 1}
+    assert (alone / "world.parquet").read_bytes() == kept
+
+    shutil.rmtree(project.results / "work" / "sample_answers")
+    shutil.rmtree(alone)
+    assert project.outcomes(asked) == {("sample_answers", "computed"): 1}
+    assert "kept part world-" in next(project.results.glob("logs/sample_answers/answers.base.s0-*.log")).read_text()
+
+
 @pytest.fixture(scope="module")
 def arm_of_two(arm, tmp_path_factory) -> Arm:
     """The arm, trained by ZeRO-2 on two processes."""

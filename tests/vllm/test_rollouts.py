@@ -73,7 +73,7 @@ def test_the_prefix_cache_is_used_and_does_not_outlive_the_weights(ready, monkey
     assert gap(engine, model, tokenizer)[0] > 100 * TOLERANCE
 
 
-@pytest.mark.parametrize("missing", ["embed_tokens", "q_proj", "lm_head"])
+@pytest.mark.parametrize("missing", ["embed_tokens", "down_proj", "lm_head"])
 def test_the_probe_catches_a_load_that_leaves_old_weights(ready, missing, monkeypatch):
     model, tokenizer, engine = ready
     if missing == "lm_head" and model.config.tie_word_embeddings:

@@ -41,6 +41,13 @@ def start(**options: Any) -> Any:
     return import_vllm().LLM(**options, disable_log_stats=True)
 
 
+def sampling(**options: Any) -> Any:
+    """`SamplingParams` with these arguments."""
+    from vllm import SamplingParams
+
+    return SamplingParams(**options)
+
+
 def reload_weights(llm: Any, weights: "Iterable[tuple[str, torch.Tensor]]") -> None:
     """Put `weights`, by their names in a Hugging Face checkpoint, in place of those of every worker of this process."""
     llm.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})

@@ -56,7 +56,8 @@ def _start(model: str, settings: EngineSettings, **options: Any) -> Any:
     if not dist.is_initialized():  # alone, without a launcher
         dist.init_process_group("cpu:gloo,cuda:nccl" if gpu else "gloo", store=dist.HashStore(), rank=0, world_size=1)
     os.environ |= {"RANK": str(dist.get_rank()), "LOCAL_RANK": os.environ.get("LOCAL_RANK", "0")}
-    if not gpu:  # compiling takes longer than all that a CPU generates
+    if not gpu:  # compiling, were it only the ranking of log-probabilities, takes longer than all that a CPU generates
+        torch.compiler.set_stance("force_eager")
         options |= {"block_size": CPU_BLOCK, "enforce_eager": True}
     return vllm_api.start(
         model=model,
@@ -126,11 +127,9 @@ class VllmEngine:
         """See `RolloutEngine`; the result is on the CPU, its width is the longest response."""
         if self.version is None:
             raise RuntimeError("the engine has no weights: load them first")
-        from vllm import SamplingParams
-
         requests = [{"prompt_token_ids": prompt} for prompt in prompts for _ in range(samples)]
-        sampling = [
-            SamplingParams(
+        settings = [
+            vllm_api.sampling(
                 max_tokens=max_tokens,
                 temperature=temperature,
                 seed=derive_seed(seed, first * samples + row),
@@ -141,7 +140,7 @@ class VllmEngine:
             )
             for row in range(len(requests))
         ]
-        found = self._llm.generate(requests, sampling, use_tqdm=False) if requests else []
+        found = self._llm.generate(requests, settings, use_tqdm=False) if requests else []
         return self._collect([request.outputs[0] for request in found])
 
     def _collect(self, outputs: list[Any]) -> Generation:

@@ -25,8 +25,6 @@ def sharded_engine(settings: Settings, model: Any, tokenizer: Any, ranks: Ranks)
     """The engine that the settings name, on every rank or group of ranks. Raises ValueError where they do not fit."""
     rollout = settings.rollout
     asked = EngineSettings(rollout.engine, rollout.tensor_parallel, settings.update.precision, rollout.gpu_memory)
-    if ranks.world % rollout.tensor_parallel:
-        raise ValueError(f"rollout.tensor_parallel {rollout.tensor_parallel} does not divide {ranks.world} ranks")
     return ShardedEngine(make_engine(asked, model, tokenizer), ranks, rollout.tensor_parallel)
 
 

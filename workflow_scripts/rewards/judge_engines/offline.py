@@ -22,10 +22,8 @@ class OfflineEngine:
         self._llm = llm
 
     def probabilities(self, prompts: list[list[int]], tokens: VerdictTokens) -> tuple[np.ndarray, np.ndarray]:
-        from vllm import SamplingParams
-
         wanted = [*tokens.yes, *tokens.no]
-        sampling = SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=wanted, detokenize=False)
+        sampling = vllm_api.sampling(max_tokens=1, temperature=0.0, logprob_token_ids=wanted, detokenize=False)
         requests = [{"prompt_token_ids": prompt} for prompt in prompts]
         outputs = self._llm.generate(requests, sampling, use_tqdm=False) if requests else []
         found = [output.outputs[0].logprobs[0] for output in outputs]
