@@ -33,7 +33,7 @@ def test_every_stage_runs_with_a_pretrained_model(tmp_path):
     project.config = project.root / "tests" / "configs" / "smol_micro.yaml"
     assert project.outcomes() == Counter({(stage, "computed"): count for stage, count in JOBS.items()})
     page = (project.results / "report" / "index.html").read_text()
-    assert "SmolLM2" in page or "smol scale in the small" in page
+    assert "Entropy Bridge, smol scale in the small" in page
     (pairs,) = [folder for folder in project.artifacts("data") if folder.name.startswith("pairs")]
     table = pq.read_table(pairs / "train.parquet").to_pylist()
     (tasks,) = [folder for folder in project.artifacts("data") if folder.name.startswith("tasks")]
