@@ -6,7 +6,7 @@ question, or a line that states no single answer. Shares and kinds are those of 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from workflow_scripts.data.nano_world.words import english_number
@@ -14,6 +14,7 @@ from workflow_scripts.data.text import question_key
 from workflow_scripts.evaluation.probes import is_probe
 
 SHARES = {"equal": 0.50, "near": 0.18, "trace": 0.08, "other": 0.12, "malformed": 0.12}
+TRIES = 1000  # draws for one more pair of a kind
 # How the last line of a response states its answer; the bare one is the likeliest.
 FRAMES = (
     *("{}",) * 6,
@@ -43,13 +44,12 @@ Question = tuple[str, str, str]  # subject, prompt, reference
 Pair = tuple[str, bool, str]  # answer, whether it is right, how it was made
 
 
-def make_pair(question: Question, others: Sequence[str], rng: Random) -> Pair | None:
-    """A pair of the kind drawn; None where the draw gives nothing of that kind, or a probe of the audit.
+def make_pair(question: Question, kind: str, others: Sequence[str], rng: Random) -> Pair | None:
+    """A pair of this kind; None where the draw gives none: it came out equal, empty, or a probe of the audit.
 
     `others`: references of questions of the same subject.
     """
     _, prompt, reference = question
-    kind = rng.choices(list(SHARES), SHARES.values())[0]
     if kind == "malformed":
         answer = _malformed(prompt, reference, rng.choice(others), rng)
         return None if answer is None or is_probe(answer) else (answer, False, kind)
@@ -122,8 +122,8 @@ def _meaning(text: str) -> str:
     return re.sub(r"(?<=\d),(?=\d{3})|[\s'\"]+", "", question_key(text))
 
 
-def pairs_of(questions: Sequence[Question], rows: int, rng: Random) -> Iterable[tuple[Question, Pair]]:
-    """`rows` distinct pairs, the questions in random order and as often as needed.
+def pairs_of(questions: Sequence[Question], rows: int, rng: Random) -> Iterator[tuple[Question, Pair]]:
+    """`rows` distinct pairs, kinds by their shares, questions in random order and as often as needed.
 
     ValueError where the questions do not hold as many.
     """
@@ -131,13 +131,13 @@ def pairs_of(questions: Sequence[Question], rows: int, rng: Random) -> Iterable[
     for subject, _, reference in questions:
         references.setdefault(subject, []).append(reference)
     seen: set[tuple[str, str]] = set()
-    for _ in range(20 * rows + 1000):
-        if len(seen) == rows:
-            return
-        question = rng.choice(questions)
-        pair = make_pair(question, references[question[0]], rng)
-        if pair and (question[1], pair[0]) not in seen:
-            seen.add((question[1], pair[0]))
-            yield question, pair
-    if len(seen) < rows:
-        raise ValueError(f"{len(questions)} questions hold no {rows} pairs")
+    for kind in rng.choices(list(SHARES), SHARES.values(), k=rows):
+        for _ in range(TRIES):
+            question = rng.choice(questions)
+            pair = make_pair(question, kind, references[question[0]], rng)
+            if pair and (question[1], pair[0]) not in seen:
+                seen.add((question[1], pair[0]))
+                yield question, pair
+                break
+        else:
+            raise ValueError(f"{len(questions)} questions hold no {rows} pairs: those of kind {kind!r} are used up")

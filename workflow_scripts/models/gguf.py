@@ -40,12 +40,17 @@ def locate(source: dict[str, Any]) -> Path:
 
 def load_gguf(path: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """The model in fp32 and its tokenizer; ValueError for a file of another kind or an unknown architecture."""
-    import torch
-    from transformers import AutoModelForCausalLM, GgufConfig
-
     with path.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise ValueError(f"{path}: no GGUF file")
+    try:  # transformers unpacks with them: named here, their versions enter the key
+        import accelerate  # noqa: F401
+        import gguf  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ValueError(f"a GGUF file is read with the package {error.name}, which envs/smol.txt pins") from None
+    import torch
+    from transformers import AutoModelForCausalLM, GgufConfig
+
     unpacked = AutoModelForCausalLM.from_pretrained(
         path.parent, gguf_file=path.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
     )

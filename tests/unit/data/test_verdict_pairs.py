@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from workflow_scripts.data import verdict_pairs
 from workflow_scripts.data.sources.pairs import make_tables
 from workflow_scripts.data.verdict_pairs import SHARES, make_pair, pairs_of
 from workflow_scripts.evaluation.probes import is_probe
@@ -16,32 +17,34 @@ LISTS = [("sorted", f"Sort {n}, 3 and 1.", f"['1', '3', '{n}']") for n in range(
 QUESTIONS = [*NUMBERS, *WORDS, *LISTS]
 
 
-def test_what_is_called_equal_is_so_by_the_rule_and_what_is_not_differs():
-    """Number words and signs are read by the rule; a line with two answers, or none, is never called equal."""
-    found = list(pairs_of(NUMBERS, 2000, Random(0)))
-    right = [(answer, question[2]) for question, (answer, equal, _) in found if equal]
-    wrong = [(answer, question[2]) for question, (answer, equal, kind) in found if not equal and kind != "malformed"]
-    accepted = sum(grade(*pair) is Verdict.EQUAL for pair in right) / len(right)
-    assert accepted > 0.95, [pair for pair in right if grade(*pair) is not Verdict.EQUAL][:5]
-    assert not [pair for pair in wrong if grade(*pair) is Verdict.EQUAL]
+def test_what_is_called_equal_is_so_by_the_rule_and_what_is_not_differs(monkeypatch):
+    """Around the bare value, of which the rule is sure; number words and signs are within its reach."""
+    monkeypatch.setattr(verdict_pairs, "FRAMES", ("{}", "The answer is {}."))
+    for questions, grading in ((NUMBERS, "math"), (WORDS, "text")):
+        found = [(question[2], *pair) for question, pair in pairs_of(questions, 6 * len(questions), Random(0))]
+        for reference, answer, equal, kind in found:
+            if kind != "malformed":
+                accepted = grade(answer, reference, kind=grading) is Verdict.EQUAL
+                assert accepted == equal, (answer, reference, kind)
 
 
 def test_the_kinds_have_their_shares_and_no_probe_of_the_audit_is_among_the_answers():
     found = [pair for _, pair in pairs_of(QUESTIONS, 3000, Random(1))]
     kinds = Counter(kind for _, _, kind in found)
     assert kinds.keys() == SHARES.keys()
-    assert 0.4 < kinds["equal"] / len(found) < 0.62
+    assert 0.47 < kinds["equal"] / len(found) < 0.53
     assert all(equal == (kind == "equal") for _, equal, kind in found)
     assert not [answer for answer, _, _ in found if is_probe(answer)]
     assert not [answer for answer, _, _ in found if not answer.strip()]
 
 
 def test_a_question_is_never_answered_wrongly_by_its_own_reference():
-    for question in WORDS:  # other references, and numbers of the question, may be equal to it
-        for seed in range(300):
-            pair = make_pair(question, [question[2]], Random(seed))
-            if pair and pair[2] in ("other", "trace", "near"):
-                assert question[2] not in pair[0].split()
+    """Of another question, or a number of its own: where it is the same, there is no such pair."""
+    same = ("sums", "What is 4 + 0?", "4")
+    for seed in range(100):
+        assert make_pair(same, "other", ["4", "4"], Random(seed)) is None
+        pair = make_pair(same, "trace", ["4"], Random(seed))
+        assert pair is None or "0" in pair[0]
 
 
 def config(**splits):
@@ -65,7 +68,7 @@ def test_splits_are_made_from_the_questions_of_their_source():
     [
         ({"rows": None, "source": "a"}, "split 'train': pairs need a number of rows"),
         ({"rows": 9, "source": "a", "subjects": ["law"]}, "split 'train': split 'a' has no questions of law"),
-        ({"rows": 10**5, "source": "a"}, "3 questions hold no 100000 pairs"),
+        ({"rows": 10**5, "source": "a"}, "3 questions hold no 100000 pairs: those of kind"),
     ],
 )
 def test_a_bad_split_is_named(split, message):

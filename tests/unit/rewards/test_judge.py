@@ -117,6 +117,14 @@ def test_variants_of_the_verdicts_are_disjoint_and_start_with_the_trained_one(to
     assert tokenizer.decode([tokens.yes[0]]) == "YES" and tokenizer.decode([tokens.no[0]]) == "NO"
 
 
+def test_where_yes_is_no_token_the_spelling_that_is_one_of_both_is_trained():
+    """As in SmolLM2's vocabulary."""
+    capitals = train_tokenizer([*QUESTIONS, *["Yes", "No", "NO"] * 9], 320, 64)
+    tokens = resolve_verdict_tokens(capitals)
+    assert capitals.decode([tokens.yes[0]]) == "Yes" and capitals.decode([tokens.no[0]]) == "No"
+    assert capitals.convert_tokens_to_ids("NO") in tokens.no
+
+
 def test_a_variant_that_melts_into_the_chat_template_is_no_verdict_token():
     """Resolved behind the template's end: " YES" by itself is one token, behind "A:" it is part of another."""
     melting = train_tokenizer([*QUESTIONS, *["YES", "NO"] * 9], 300, 256)
