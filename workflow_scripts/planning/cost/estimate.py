@@ -76,7 +76,8 @@ class GpuJob:
         assumed, policy = self.hardware, model_of(self.artifact)
         natural = assumed.response_tokens_of.get(policy, assumed.response_tokens)
         mean = min(natural, assumed.response_share * max_tokens)
-        return Batch(sequences, assumed.prompt_tokens, mean, min(max_tokens, assumed.longest_response * mean))
+        longest = min(max_tokens, assumed.longest_response * mean)
+        return Batch(sequences, assumed.prompt_tokens, mean, longest, max_tokens)
 
     def rows(self, role: str, split: str) -> int:
         """Rows of a split of an input's data set. Raises Unknown."""
