@@ -10,7 +10,7 @@ from workflow_scripts.planning.cost.roofline import Batch
 def sample(job: GpuJob) -> Estimate:
     """Benchmark after benchmark, each dealt over all engines."""
     network, how = job.network("policy"), _how(job)
-    phases, needs = {"start": job.start(network), "generation": 0.0}, []
+    phases, needs = {"start": job.start(network, how["engine"]), "generation": 0.0}, []
     for name, settings in job.settings["benchmarks"].items():
         count = job.rows(f"data:{name}", settings["split"]) * settings["samples"]
         batch = job.responses(count, settings["max_tokens"])

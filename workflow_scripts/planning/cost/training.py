@@ -22,7 +22,8 @@ def policy(job: GpuJob) -> Estimate:
         phases["validation"] = count * (sampled + _scoring(job, network, asked))
     saves = settings["steps"] // job.team.checkpoint_every + 1
     phases["checkpoints"] = saves * SAVED * network.parameters / GB / job.hardware.disk_gb_s
-    phases["start"] = job.start(network, *(judge for judge, _ in _judges(job)))
+    phases["start"] = job.start(network, settings["rollout"]["engine"])
+    phases["start"] += sum(job.start(judge, how["engine"]) for judge, how in _judges(job))
     return Estimate(phases, job.team, _policy_needs(job, network))
 
 
@@ -42,7 +43,8 @@ def step_phases(job: GpuJob) -> dict[str, float]:
     phases["update"] = _learning(job, network, batch, update)
     if settings["measure_entropy_change"]:
         phases["entropy change"] = batches * _scoring(job, network, batch)
-    return phases | {"between phases": hardware.step_seconds}
+    between = hardware.step_seconds + (hardware.engine_step_seconds if rollout["engine"] != "inprocess" else 0)
+    return phases | {"between phases": between}
 
 
 def distil(job: GpuJob) -> Estimate:
