@@ -12,9 +12,9 @@ INPROCESS = {"engine": "inprocess", "precision": "float32", "tensor_parallel": 1
 
 
 def in_training(settings: dict) -> dict:
-    """The engine of a training: inprocess it runs on fp32 weights, vLLM in the precision of the passes."""
-    vllm = settings["rollout"]["engine"] != "inprocess"
-    return INPROCESS | settings["rollout"] | {"precision": settings["update"]["precision"] if vllm else "float32"}
+    """The engine of a training, in the precision of the passes; inprocess on one process it has the fp32 weights."""
+    shared = settings["rollout"]["engine"] == "inprocess" and settings["update"]["backend"] == "single"
+    return INPROCESS | settings["rollout"] | {"precision": "float32" if shared else settings["update"]["precision"]}
 
 
 def decoding(job: GpuJob, network: Network, how: dict, batch: Batch) -> float:

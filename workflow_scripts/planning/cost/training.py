@@ -148,7 +148,7 @@ def _copies(job: GpuJob, network: Network) -> dict[str, float]:
         precision = "float32" if update["backend"] == "single" else update["precision"]
         copies["reference"] = memory.whole(network, precision, job.team.ranks if sharded else 1)
     if sharded and rollout["engine"] == "inprocess":
-        copies["copy to sample from"] = memory.whole(network, "float32")
+        copies["copy to sample from"] = memory.whole(network, update["precision"])
     if rollout["engine"] != "inprocess":
         copies["sleeping engine"] = job.hardware.asleep_gb
     for judge, how in _judges(job):
