@@ -1,6 +1,6 @@
 """Names that settings refer to must exist: each broken reference is named with its path and the allowed names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -142,17 +142,9 @@ def _check_backends(config: "Config") -> None:
     from workflow_scripts.config.placed import placement_of
 
     updates = {name: (f"algorithms.{name}.update", one.update) for name, one in config.algorithms.items()}
-    trained = {
-        (policy, algorithm, _judging(config, reward))
-        for study in config.studies.values()
-        for part in study.products
-        for policy, algorithm, reward in product(part.policies, part.algorithms, part.rewards)
-    }
-    explorations, judges = config.explorations.values(), config.judges.items()
     for stage, models, (path, training) in (
-        *(("train_policy", {policy, judge}, updates[name]) for policy, name, judge in sorted(trained)),
-        *(("explore_policy", {one.policy, one.teacher}, updates[one.algorithm]) for one in explorations),
-        *(("distill_judge", {judge.base}, (f"judges.{name}.training", judge.training)) for name, judge in judges),
+        *((stage, models, updates[algorithm]) for stage, models, algorithm in _rl(config)),
+        *(("distill_judge", {j.base}, (f"judges.{name}.training", j.training)) for name, j in config.judges.items()),
     ):
         ranks = placement_of(config, stage, models).ranks
         if training.backend == "single" and ranks > 1:
@@ -161,6 +153,18 @@ def _check_backends(config: "Config") -> None:
             )
         if training.backend != "single" and config.environment != "deepspeed":
             raise ValueError(f"{path}.backend: {training.backend!r} needs environment: deepspeed")
+
+
+def _rl(config: "Config") -> Iterator[tuple[str, set[str], str]]:
+    """(stage, models that a job loads, algorithm) of all jobs that train by reinforcement, equal ones once."""
+    trained = {
+        (policy, _judging(config, reward), algorithm)
+        for study in config.studies.values()
+        for part in study.products
+        for policy, reward, algorithm in product(part.policies, part.rewards, part.algorithms)
+    }
+    yield from (("train_policy", {policy, judge}, algorithm) for policy, judge, algorithm in sorted(trained))
+    yield from (("explore_policy", {one.policy, one.teacher}, one.algorithm) for one in config.explorations.values())
 
 
 def _judging(config: "Config", name: str) -> str:
