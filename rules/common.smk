@@ -112,7 +112,11 @@ def resources_of(config, stage):
         return resources_on(config, stage)
     jobs = {name: resources_on(config, stage, models=models_of(a)) for name, a in graph.of_stage(stage).items()}
     names = {name for resources in jobs.values() for name in resources}
-    return {name: partial(lambda wildcards, name: jobs[wildcards.artifact].get(name), name=name) for name in names}
+
+    def resource(name):
+        return lambda wildcards: jobs[artifact_of(stage, wildcards).identity].get(name)
+
+    return {name: resource(name) for name in names}
 
 
 def threads_of(stage):
