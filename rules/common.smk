@@ -1,7 +1,5 @@
 ##### The config, the graph of artifacts, and what every rule asks of them. #####
 import gc
-import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +13,7 @@ from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of_job
 from workflow_scripts.config.priorities import priorities
 from workflow_scripts.planning.cost.check import check_memory
+from workflow_scripts.planning.merged import tell_plan
 
 ROOT = Path(workflow.basedir)
 
@@ -32,8 +31,7 @@ try:
         placement.use_container(graph.config, ROOT)
 except (ConfigError, ValueError) as error:
     sys.exit(str(error))
-if os.environ.get("ENTROPY_BRIDGE_MERGED_CONFIG"):  # `make plan` asks what Snakemake has merged
-    Path(os.environ["ENTROPY_BRIDGE_MERGED_CONFIG"]).write_text(json.dumps(config))
+tell_plan(config)
 gc.freeze()
 gc.enable()
 

@@ -67,7 +67,7 @@ class Graph(Upstream):
 
     def _seeds_of(self, study: str) -> list[int]:
         """Seeds of what a study does not train; the config's where it has no arms."""
-        seeds = {seed for part in self.config.studies[study].products for seed in part.seeds} or {self.config.seed}
+        seeds = self.config.studies[study].every("seeds") or [self.config.seed]
         return sorted(set(map(self._upstream_seed, seeds)))
 
     def _all_or(self, benchmarks: list[str] | None) -> list[str]:

@@ -52,8 +52,12 @@ class Hardware(Strict):
         0.6, description="least ms a layer and token where no CUDA graph is used (inprocess): about 10 launches"
     )
     disk_gb_s: PositiveFloat = Field(2.0, description="GB/s at which weights and checkpoints are read and written")
-    start_minutes: NonNegative = Field(3.0, description="of a job: imports, engine start, compilation, graph capture")
-    step_seconds: NonNegative = Field(10.0, description="of a rollout step: weights to the engine, wake, sleep, rules")
+    start_minutes: NonNegative = Field(0.5, description="of a job: imports, process group; weights are told apart")
+    engine_minutes: NonNegative = Field(2.5, description="of each vLLM engine or server: compilation, graph capture")
+    step_seconds: NonNegative = Field(2.0, description="of a rollout step, between its phases: rules, sampling, logs")
+    engine_step_seconds: NonNegative = Field(
+        8.0, description="of a rollout step with vLLM: weights, wake, sleep, probe"
+    )
     prompt_tokens: PositiveInt = Field(256, description="of a question under its template")
     judge_tokens: PositiveInt = Field(700, description="of a question to a judge: instruction, question, last line")
     response_tokens: PositiveInt = Field(

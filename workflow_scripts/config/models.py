@@ -76,6 +76,10 @@ class Study(Product):
         parts = [own, *(own | part.model_dump(exclude_unset=True) for part in self.also)]
         return [Product.model_construct(**part) for part in parts if any(part.values())]
 
+    def every(self, setting: str) -> list:
+        """The values of a setting over all products, each once."""
+        return list(dict.fromkeys(value for part in self.products for value in getattr(part, setting)))
+
     @model_validator(mode="after")
     def products_are_complete(self) -> "Study":
         for part in self.products:

@@ -118,6 +118,6 @@ def _assumptions(graph: Graph, model: CostModel) -> list[str]:
         f"{assumed.prefill_mfu:.0%} reading, {assumed.decode_efficiency:.0%} decoding",
         f"  responses of {assumed.response_tokens:,} tokens, at most {assumed.response_share:.0%} of max_tokens, the "
         f"longest {assumed.longest_response:g} times as long; {assumed.refill:g} batches a step where groups are "
-        f"refilled; {assumed.start_minutes:g} min to start a job",
+        f"refilled; {assumed.engine_minutes:g} min to start an engine",
     ]
     return lines + [f"  not estimated: {reason}" for reason in sorted(model.unknown)]

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from workflow_scripts.artifacts.keys import KEY_DIGITS, identity_of, name_of
+from workflow_scripts.planning.merged import VARIABLE
 
 FLAGS = ("--dry-run", "--printshellcmds", "--quiet", "host")  # the last --quiet wins: reasons are not hidden
 SHELL = re.compile(
@@ -25,7 +26,6 @@ SHELL = re.compile(
     r" --work (?P<work>.+?)"
     r" --environment (?P<environment>\S+)(?P<rest>.*)"
 )
-MERGED = "ENTROPY_BRIDGE_MERGED_CONFIG"  # rules/common.smk reads it
 REASON = re.compile(r"^ *reason: (.*)", re.IGNORECASE)
 
 
@@ -74,7 +74,7 @@ def dry_run(command: list[str], merged: Path | None = None) -> list[Job]:
     """
     end = command.index("--") if "--" in command else len(command)  # nothing behind it is an option
     asked = [*command[:end], *FLAGS, *command[end:]]
-    environment = os.environ | ({MERGED: str(merged)} if merged else {})
+    environment = os.environ | ({VARIABLE: str(merged)} if merged else {})
     done = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     if done.returncode:
         raise DryRunError(done.stdout.strip(), done.returncode)

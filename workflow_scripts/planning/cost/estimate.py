@@ -25,7 +25,7 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        return sum(self.phases.values())
+        return sum(self.phases.values()) + self.team.start
 
     @property
     def gpu_seconds(self) -> float:
@@ -76,7 +76,8 @@ class GpuJob:
         assumed, policy = self.hardware, model_of(self.artifact)
         natural = assumed.response_tokens_of.get(policy, assumed.response_tokens)
         mean = min(natural, assumed.response_share * max_tokens)
-        return Batch(sequences, assumed.prompt_tokens, mean, min(max_tokens, assumed.longest_response * mean))
+        longest = min(max_tokens, assumed.longest_response * mean)
+        return Batch(sequences, assumed.prompt_tokens, mean, longest, max_tokens)
 
     def rows(self, role: str, split: str) -> int:
         """Rows of a split of an input's data set. Raises Unknown."""
@@ -87,10 +88,10 @@ class GpuJob:
             raise Unknown(f"the rows of {place or role} {split} are not in config/row_counts.yaml")
         return count
 
-    def start(self, *networks: Network) -> float:
-        """Seconds before the work begins: start-up, and weights read from disk one after the other."""
-        weights = sum(BYTES["bfloat16"] * network.parameters for network in networks)
-        return 60 * self.hardware.start_minutes + weights / GB / self.hardware.disk_gb_s
+    def start(self, network: Network, engine: str = "inprocess") -> float:
+        """Seconds before a model works: weights read from disk and, but for `inprocess`, a vLLM engine."""
+        weights = BYTES["bfloat16"] * network.parameters / GB / self.hardware.disk_gb_s
+        return weights + (0 if engine == "inprocess" else 60 * self.hardware.engine_minutes)
 
 
 def model_of(artifact: Artifact) -> str:

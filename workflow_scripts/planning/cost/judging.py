@@ -53,10 +53,10 @@ def label(job: GpuJob) -> Estimate | None:
     jobs, index = job.settings["jobs"], job.settings["job"]
     if jobs > 1 and index is None:
         return None
-    teacher = job.network("teacher")
-    verdicts = rollouts(job) / jobs
-    phases = {"start": job.start(teacher), "judging": seconds(job, teacher, job.settings["judging"], verdicts)}
-    return Estimate(phases, job.team, (need(job, _name(job, "teacher"), teacher, job.settings["judging"]),))
+    teacher, how = job.network("teacher"), job.settings["judging"]
+    judged = seconds(job, teacher, how, rollouts(job) / jobs)
+    phases = {"start": job.start(teacher, how["engine"]), "judging": judged}
+    return Estimate(phases, job.team, (need(job, _name(job, "teacher"), teacher, how),))
 
 
 def audit(job: GpuJob) -> Estimate:
@@ -72,7 +72,7 @@ def audit(job: GpuJob) -> Estimate:
     phases, needs = {"start": 0.0, "judging": 0.0}, []
     for role, judging in asked.items():
         network = job.network(role)
-        phases["start"] += job.start(network)
+        phases["start"] += job.start(network, judging["engine"])
         phases["judging"] += seconds(job, network, judging, verdicts)
         needs.append(need(job, _name(job, role), network, judging))
     return Estimate(phases, job.team, tuple(needs))
@@ -90,7 +90,7 @@ def grade(job: GpuJob) -> Estimate | None:
         verdicts = sum(
             job.rows(f"data:{name}", settings["benchmarks"][name]["split"]) * sampled[name]["samples"] for name in asked
         )
-        phases["start"] += job.start(network)
+        phases["start"] += job.start(network, judging["engine"])
         phases["judging"] += seconds(job, network, judging, verdicts)
         needs.append(need(job, _name(job, role), network, judging))
     return Estimate(phases, job.team, tuple(needs)) if needs else None

@@ -4,7 +4,7 @@ Roofline (Williams et al. 2009): a pass takes the longest of its FLOPs over the 
 Peaks are multiplied by the shares that programs reach (`Hardware`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workflow_scripts.config.hardware import Hardware
 from workflow_scripts.planning.cost.networks import BYTES, Network
@@ -12,12 +12,17 @@ from workflow_scripts.planning.cost.networks import BYTES, Network
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences of a prompt and a response, in tokens; `longest` is the longest response among them."""
+    """Sequences of a prompt and a response, in tokens; the longest response among them, and the limit of all."""
 
     sequences: float
     prompt: float
     response: float
     longest: float
+    limit: float = 0
+
+    def part(self, parts: int) -> "Batch":
+        """What one of several gets that share it; at least one sequence."""
+        return replace(self, sequences=max(1.0, self.sequences / parts))
 
     @property
     def tokens(self) -> float:

@@ -20,6 +20,7 @@ class Team:
     host: float  # GB of a node
     minutes: int
     checkpoint_every: int
+    start: float  # seconds until the processes work
 
     def judging(self, settings: dict) -> int:
         """GPUs on which a judge reads: those of its servers, of its one engine, or of all ranks."""
@@ -43,4 +44,5 @@ def team_of(config: Config, artifact: Artifact) -> Team | None:
         host=place.memory_gb,
         minutes=place.minutes,
         checkpoint_every=place.checkpoint_every,
+        start=60 * config.hardware.start_minutes,
     )

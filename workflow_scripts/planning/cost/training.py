@@ -1,12 +1,10 @@
 """Trainings: a policy by RL, a judge or a model by supervised fine-tuning."""
 
-from dataclasses import replace
-
-from workflow_scripts.planning.cost import judging, memory
+from workflow_scripts.planning.cost import engines, judging, memory
 from workflow_scripts.planning.cost.estimate import Estimate, GpuJob, model_of
 from workflow_scripts.planning.cost.memory import GB, Need
 from workflow_scripts.planning.cost.networks import Network
-from workflow_scripts.planning.cost.roofline import Batch, Decoder, learning, scoring
+from workflow_scripts.planning.cost.roofline import Batch, learning, scoring
 
 REFERENCE = 64  # tokens of a reference answer: 34 to 54 words (2503.23829, 4.1)
 SAVED = 12  # bytes of a weight in a checkpoint: fp32 weight and two moments
@@ -20,10 +18,12 @@ def policy(job: GpuJob) -> Estimate:
         validation = settings["validation"]
         asked = job.responses(validation["questions"] * validation["samples"], settings["rollout"]["max_tokens"])
         count = settings["steps"] // validation["every"] + 1
-        phases["validation"] = count * (_sampling(job, network, asked) + _scoring(job, network, asked))
+        sampled = engines.decoding(job, network, engines.in_training(settings), asked)
+        phases["validation"] = count * (sampled + _scoring(job, network, asked))
     saves = settings["steps"] // job.team.checkpoint_every + 1
     phases["checkpoints"] = saves * SAVED * network.parameters / GB / job.hardware.disk_gb_s
-    phases["start"] = job.start(network, *(judge for judge, _ in _judges(job)))
+    phases["start"] = job.start(network, settings["rollout"]["engine"])
+    phases["start"] += sum(job.start(judge, how["engine"]) for judge, how in _judges(job))
     return Estimate(phases, job.team, _policy_needs(job, network))
 
 
@@ -33,7 +33,7 @@ def step_phases(job: GpuJob) -> dict[str, float]:
     rollout, update = settings["rollout"], settings["update"]
     batch = job.responses(rollout["prompts"] * rollout["samples"], rollout["max_tokens"])
     batches = min(hardware.refill, rollout["max_batches"])
-    phases = {"generation": batches * _sampling(job, network, batch)}
+    phases = {"generation": batches * engines.decoding(job, network, engines.in_training(settings), batch)}
     if rollout["engine"] != "inprocess":  # that one has computed them on the way
         phases["old log-probabilities"] = batches * _scoring(job, network, batch)
     for judge, how in _judges(job):
@@ -43,7 +43,8 @@ def step_phases(job: GpuJob) -> dict[str, float]:
     phases["update"] = _learning(job, network, batch, update)
     if settings["measure_entropy_change"]:
         phases["entropy change"] = batches * _scoring(job, network, batch)
-    return phases | {"between phases": hardware.step_seconds}
+    between = hardware.step_seconds + (hardware.engine_step_seconds if rollout["engine"] != "inprocess" else 0)
+    return phases | {"between phases": between}
 
 
 def distil(job: GpuJob) -> Estimate:
@@ -77,26 +78,6 @@ def finetune(job: GpuJob) -> Estimate | None:
 
 
 # ------------------------------------------------------------------------------------------------ seconds
-def _sampling(job: GpuJob, network: Network, batch: Batch) -> float:
-    """All engines sample their part at once."""
-    rollout, update = job.settings["rollout"], job.settings["update"]
-    vllm = rollout["engine"] != "inprocess"
-    gpus = rollout.get("tensor_parallel", 1) if vllm else 1
-    weights = memory.whole(network, update["precision"], gpus)
-    share = rollout.get("gpu_memory", 0.4) * job.team.memory - weights
-    rows = memory.cache(network, update["precision"], memory.INPROCESS_ROWS * (batch.prompt + batch.response))
-    decoder = Decoder(
-        network,
-        job.hardware,
-        update["precision"],
-        gpus,
-        cache=GB * (max(gpus * share, 0.1) if vllm else rows),
-        eager=not vllm,
-    )
-    engines = max(1, job.team.ranks // gpus)
-    return decoder.seconds(replace(batch, sequences=batch.sequences / engines))
-
-
 def _scoring(job: GpuJob, network: Network, batch: Batch) -> float:
     return scoring(network, job.hardware, batch, job.settings["update"]["precision"], job.team.ranks)
 
@@ -130,29 +111,21 @@ def _judges(job: GpuJob) -> list[tuple[Network, dict]]:
 # ------------------------------------------------------------------------------------------------- memory
 def _policy_needs(job: GpuJob, network: Network) -> tuple[Need, ...]:
     """What a GPU holds while it learns, while it samples, and what a GPU of a model server holds."""
-    settings, hardware = job.settings, job.hardware
-    rollout, update, name = settings["rollout"], settings["update"], model_of(job.artifact)
-    longest = hardware.prompt_tokens + rollout["max_tokens"]
-    learns = _learning_need(job, network, update, longest, name, copies=_copies(job, network))
+    settings, name = job.settings, model_of(job.artifact)
+    rollout, update, how = settings["rollout"], settings["update"], engines.in_training(settings)
+    batch = job.responses(rollout["prompts"] * rollout["samples"], rollout["max_tokens"])
+    learns = _learning_need(job, network, update, batch.prompt + batch.limit, name, copies=_copies(job, network))
     beside = {part: size for part, size in learns.parts.items() if part not in ("activations", "head")}
-    if rollout["engine"] == "inprocess":
-        batch = job.responses(rollout["prompts"] * rollout["samples"] / job.team.ranks, rollout["max_tokens"])
-        rows = min(batch.sequences, memory.INPROCESS_ROWS)
-        cache = memory.cache(network, "float32", rows * (batch.prompt + batch.response))
+    if how["engine"] == "inprocess":
+        cache = engines.in_flight(network, how, batch.part(job.team.ranks))
         samples = [Need(name, "sampling", beside | {"KV cache": cache}, ("rollout.engine: vllm", *learns.hints))]
     else:
-        share = rollout["gpu_memory"] * job.team.memory
+        share = how["gpu_memory"] * job.team.memory
         awake = {part: size for part, size in beside.items() if part != "sleeping engine"} | {"vLLM": share}
-        gpus = rollout["tensor_parallel"]
-        least = {
-            "weights": memory.whole(network, update["precision"], gpus),
-            "KV cache of one response": memory.cache(network, update["precision"], longest) / gpus,
-            "pass": memory.prefill(network, update["precision"], judging.CHUNK) / gpus,
-        }
         more = ("a larger sampling.tensor_parallel of the policy", "a larger rollout.gpu_memory")
         samples = [
             Need(name, "sampling", awake, ("a smaller rollout.gpu_memory", *learns.hints)),
-            Need(name, "vLLM's share", least, more, limit=share),
+            Need(name, "sampling", engines.held_by_vllm(network, how, batch), more, limit=share),
         ]
     return (learns, *samples, *(_rewarding(job, beside, judge, how, learns.hints) for judge, how in _judges(job)))
 
@@ -175,7 +148,7 @@ def _copies(job: GpuJob, network: Network) -> dict[str, float]:
         precision = "float32" if update["backend"] == "single" else update["precision"]
         copies["reference"] = memory.whole(network, precision, job.team.ranks if sharded else 1)
     if sharded and rollout["engine"] == "inprocess":
-        copies["copy to sample from"] = memory.whole(network, "float32")
+        copies["copy to sample from"] = memory.whole(network, update["precision"])
     if rollout["engine"] != "inprocess":
         copies["sleeping engine"] = job.hardware.asleep_gb
     for judge, how in _judges(job):

@@ -1,0 +1,47 @@
+"""Engines that generate, inprocess or vLLM: how fast one decodes and what it must hold."""
+
+from workflow_scripts.planning.cost import memory
+from workflow_scripts.planning.cost.estimate import GpuJob
+from workflow_scripts.planning.cost.judging import CHUNK
+from workflow_scripts.planning.cost.memory import GB
+from workflow_scripts.planning.cost.networks import Network
+from workflow_scripts.planning.cost.roofline import Batch, Decoder
+
+# `rollout` of an algorithm and `sampling` of a model, as far as they say how tokens are generated
+INPROCESS = {"engine": "inprocess", "precision": "float32", "tensor_parallel": 1, "gpu_memory": 0.9}
+
+
+def in_training(settings: dict) -> dict:
+    """The engine of a training, in the precision of the passes; inprocess on one process it has the fp32 weights."""
+    shared = settings["rollout"]["engine"] == "inprocess" and settings["update"]["backend"] == "single"
+    return INPROCESS | settings["rollout"] | {"precision": "float32" if shared else settings["update"]["precision"]}
+
+
+def decoding(job: GpuJob, network: Network, how: dict, batch: Batch) -> float:
+    """Seconds in which all engines of a job generate their parts of a batch."""
+    gpus, vllm = how["tensor_parallel"], how["engine"] != "inprocess"
+    own = batch.part(max(1, job.team.ranks // gpus))
+    free = gpus * how["gpu_memory"] * job.team.memory - memory.whole(network, how["precision"])
+    room = max(free, one_response(network, how, batch)) if vllm else in_flight(network, how, own)
+    return Decoder(network, job.hardware, how["precision"], gpus, GB * room, eager=not vllm).seconds(own)
+
+
+def in_flight(network: Network, how: dict, batch: Batch) -> float:
+    """GB of keys and values of the responses that the engine inprocess decodes together."""
+    rows = min(batch.sequences, memory.INPROCESS_ROWS)
+    return memory.cache(network, how["precision"], rows * (batch.prompt + batch.response))
+
+
+def one_response(network: Network, how: dict, batch: Batch) -> float:
+    """GB of keys and values of one response that is as long as may be."""
+    return memory.cache(network, how["precision"], batch.prompt + batch.limit)
+
+
+def held_by_vllm(network: Network, how: dict, batch: Batch) -> dict[str, float]:
+    """GB that the share of a vLLM engine on each of its GPUs must hold, at least."""
+    gpus = how["tensor_parallel"]
+    return {
+        "weights": memory.whole(network, how["precision"], gpus),
+        "KV cache of one response": one_response(network, how, batch) / gpus,
+        "pass": memory.prefill(network, how["precision"], CHUNK) / gpus,
+    }
