@@ -1,7 +1,7 @@
 """What a backend keeps of small numbers in bfloat16, started by torchrun or python: one JSON case per line of the file.
 
-A case: `backend` and `out`. All ranks pass the same sequences, so that shares of a gradient differ by their factor only,
-a power of two, which no precision rounds.
+A case: `backend` and `out`. All ranks pass the same sequences, so that shares of a gradient differ by their factor
+only, a power of two, which no precision rounds.
 """
 
 import json
@@ -19,9 +19,12 @@ TINY = 1e-7  # relative change of a weight per update, or more
 UPDATES = 5
 
 
+def settings(case: dict, lr: float) -> UpdateSettings:
+    return UpdateSettings(1, lr, precision="bfloat16", backend=case["backend"], max_grad_norm=1e9)
+
+
 def made(case: dict, ranks, lr: float):
-    update = UpdateSettings(1, lr, precision="bfloat16", backend=case["backend"], max_grad_norm=1e9)
-    return make_backend(nano_policy()[0], update, ranks)
+    return make_backend(nano_policy()[0], settings(case, lr), ranks)
 
 
 def shares(world: int) -> list[list[float]]:
@@ -46,6 +49,11 @@ def layers(backend, key: str) -> torch.Tensor:
 
 
 def run(case: dict, ranks) -> None:
+    model = nano_policy()[0]
+    frequencies = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    make_backend(model, settings(case, 0.0), ranks)
+    for name, buffer in model.named_buffers():  # far positions would be turned elsewhere
+        assert torch.equal(buffer, frequencies[name]), name
     moments = []
     for factors in ([1.0] + [0.0] * (ranks.world - 1), None):
         backend = made(case, ranks, 0.0)

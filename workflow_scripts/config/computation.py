@@ -16,7 +16,8 @@ class Computation(Strict):
     )
     precision: Literal["float32", "bfloat16"] = Field("float32", description="of the passes; weights and moments: fp32")
     offload: Literal["none", "optimizer", "all"] = Field(
-        "none", description="what waits in the CPU's memory: the optimiser's state (zero2, zero3), or weights too (zero3)"
+        "none",
+        description="what waits in the CPU's memory: the optimiser's state (ZeRO), or the weights too (zero3)",
     )
     activation_checkpointing: bool = Field(
         False, description="keep the inputs of the layers only and compute the rest again: less memory, a third slower"

@@ -10,7 +10,6 @@ from typing import Any
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 
-
 # Of `training`, what an update is computed by.
 COMPUTATION = (
     "weight_decay",
