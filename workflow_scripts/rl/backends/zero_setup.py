@@ -47,11 +47,12 @@ def settings_of(update: UpdateSettings) -> dict[str, Any]:
 def partition(path: Path, update: UpdateSettings) -> Any:
     """The model of a directory, spread over the ranks, in the precision of the passes.
 
-    ValueError if it is no model directory or lacks a tensor.
+    ValueError on all ranks if it is no model directory or lacks a tensor.
     """
     deepspeed, config = start(), settings_of(update)
     model = empty_model(path, update.precision)
     with Weights(path) as weights:
+        weights.require({name: parameter.shape for name, parameter in model.named_parameters()})
         for prefix, module in model.named_modules():
             own = dict(module.named_parameters(prefix=prefix, recurse=False))
             if dist.get_rank() == 0:
