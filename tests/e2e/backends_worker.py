@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from tests.ranks import work
 from tests.rl_nano import nano_policy, nano_rollouts, nano_settings
 from workflow_scripts.models.loading import load_model, save_model
-from workflow_scripts.rl.backends import load_start, make_backend
+from workflow_scripts.rl.backends import load_start, make_backend, make_reference
 from workflow_scripts.rl.checkpoint import load_checkpoint, save_checkpoint
+from workflow_scripts.rl.policy import Policy, all_log_probs
 from workflow_scripts.rl.update import Updater
 
 
@@ -30,16 +31,25 @@ def run(case: dict, ranks) -> None:
         if ranks.first:
             save_model(model, tokenizer, folder)
         ranks.share(None)
+        reference = make_reference(load_start(folder, settings.update), settings.update)
         model = load_start(folder, settings.update)
+        if case["backend"] == "zero3":  # no rank holds anything whole
+            assert sum(parameter.numel() for parameter in model.parameters()) == 0
     backend = make_backend(model, settings.update, ranks, rollout_copy="model" not in case)
     state = load_checkpoint(Path(case["load"]), backend) if "load" in case else {"step": 0}
     updater, reports = Updater(backend, settings, ranks), []
     rollouts = nano_rollouts()
+    if "model" in case:
+        inputs = (rollouts.prompts, rollouts.tokens, rollouts.mask)
+        expected, _ = all_log_probs(Policy(load_model(folder)), *inputs, budget=99)
     if case.get("broken"):
         rollouts.advantages[0, 0] = float("inf")
     for step in range(state["step"] + 1, case["steps"] + 1):
         reports += updater.run(rollouts, step)
         backend.refresh()
+    if "model" in case:  # which stays where the policy started
+        found, _ = all_log_probs(reference, *inputs, budget=99, ranks=ranks)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     if "save" in case:
         save_checkpoint(Path(case["save"]), case["steps"], backend, {}, ranks)
     tensors = {f"{name}|{key}": value.clone() for name, values in backend.state() for key, value in values.items()}

@@ -8,19 +8,25 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 
 from tests.e2e.arm import Arm
 from tests.project import Project
+
+# What a model needs that is too large for one GPU.
+LEAN = {"backend": "zero3", "offload": "all", "activation_checkpointing": True, "packing": True}
+TWO = {"gpus": 2, "threads": 2, "minutes": 20}
 
 
 @pytest.fixture
 def two_ranks(project):
     """The micro project, its arms trained by ZeRO-3 on two processes."""
     config = project.settings()
-    config["algorithms"]["grpo"]["update"] = {**config["algorithms"]["grpo"]["update"], "backend": "zero3"}
+    config["algorithms"]["grpo"]["update"] = {**config["algorithms"]["grpo"]["update"], **LEAN}
     config["environment"] = "deepspeed"
-    config["placement"] = {"train_policy": {"gpus": 2, "threads": 2, "minutes": 20}}
+    config["placement"] = {"train_policy": TWO, "distill_judge": TWO}
     config["studies"]["reward_by_entropy"] |= {"rewards": ["judge_soft"], "entropy": ["none"]}
     project.config.write_text(yaml.safe_dump(config, sort_keys=False))
     return project
@@ -38,6 +44,7 @@ def test_two_ranks_train_the_arm_that_one_trains(two_ranks):
     samples = [pq.read_table(folder / "samples.parquet").column("response").to_pylist() for folder in (alone, together)]
     assert samples[0] == samples[1]
     assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()}
+    assert difference(alone, together) < 1e-4
 
     (together / "manifest.json").unlink()
     assert two_ranks.outcomes("policies") == {("train_policy", "restored"): 1}
@@ -61,6 +68,30 @@ def test_two_ranks_sample_the_answers_that_one_samples(project):
     shutil.rmtree(alone)
     assert project.outcomes(asked) == {("sample_answers", "computed"): 1}
     assert "kept part world-" in next(project.results.glob("logs/sample_answers/answers.base.s0-*.log")).read_text()
+
+
+def difference(one, two):
+    """Relative difference of two exported models, each taken as one vector."""
+    ours, theirs = (load_file(folder / "model" / "model.safetensors") for folder in (one, two))
+    assert ours.keys() == theirs.keys()
+    first, second = (torch.cat([found[name].flatten() for name in sorted(found)]) for found in (ours, theirs))
+    return float((first - second).norm() / first.norm())
+
+
+def judges(project):
+    return [folder for folder in project.artifacts("judges") if folder.name.startswith("judge.")]
+
+
+def test_two_ranks_distil_the_judge_that_one_distils(two_ranks):
+    (alone,) = judges(two_ranks)
+    for setting, value in LEAN.items():
+        two_ranks.set(f"judges.judge.training.{setting}", value)
+    assert two_ranks.outcomes("judges")["distill_judge", "computed"] == 1
+    (together,) = [folder for folder in judges(two_ranks) if folder != alone]
+    one, two = (pq.read_table(folder / "training.parquet").to_pandas() for folder in (alone, together))
+    assert two["loss"].to_numpy() == pytest.approx(one["loss"].to_numpy(), rel=1e-4)
+    assert {path.name for path in (together / "model").iterdir()} == {path.name for path in (alone / "model").iterdir()}
+    assert difference(alone, together) < 1e-4
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""One arm on two nodes: srun + torchrun, one rank per node, gloo, ZeRO-2."""
+"""One arm on two nodes: srun + torchrun, one rank per node, gloo, ZeRO-3."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def copies(submitted, tmp_path_factory):
         shutil.copytree(submitted.project.root, root, symlinks=True)
         project = Project(root, source=ROOT)
         config = project.settings()
-        config["algorithms"]["grpo"]["update"] |= {"backend": "zero2"}
+        config["algorithms"]["grpo"]["update"] |= {"backend": "zero3"}
         config["environment"] = "deepspeed"
         config["placement"]["train_policy"] = {"nodes": 2, "gpus": 1, "memory_gb": 3, "checkpoint_every": 1}
         config["studies"]["reward_by_entropy"] |= {"rewards": ["rule"], "entropy": ["none"]}

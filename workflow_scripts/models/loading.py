@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 _DIRECT = {"qwen2": ("transformers.models.qwen2.modeling_qwen2", "Qwen2ForCausalLM")}
 
@@ -45,32 +45,35 @@ def load_model(path: str | Path, dtype: str = "float32") -> "PreTrainedModel":
 def empty_model(path: str | Path, dtype: str = "float32") -> "PreTrainedModel":
     """Return the causal language model of a directory, in evaluation mode, its weights still to be filled in.
 
-    Memory that nobody has written to costs nothing, so a model of any size fits. Rotary frequencies are right.
+    Memory that nobody has written to costs nothing, so a model of any size fits. Rotary frequencies are right, and
+    single precision whatever the weights are.
     """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
-    from transformers.initialization import no_init_weights
+    from transformers import AutoConfig, GenerationConfig
 
     path = Path(path)
     _kind(path)  # raises
-    with no_init_weights():
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(path), dtype=getattr(torch, dtype))
-    model.tie_weights()
+    model = _without_weights(AutoConfig.from_pretrained(path), dtype)
     if (path / "generation_config.json").is_file():
         model.generation_config = GenerationConfig.from_pretrained(path)
-    return model.eval()
+    return model
 
 
-def bare_copy(model: "PreTrainedModel") -> "PreTrainedModel":
-    """Return a model of the same architecture in fp32, its weights still to be filled in."""
+def empty_copy(model: "PreTrainedModel", dtype: str = "float32") -> "PreTrainedModel":
+    """Return a model like this one and beside it, its weights still to be filled in."""
+    copied = _without_weights(model.config, dtype)
+    copied.generation_config = model.generation_config
+    return copied.to(model.device)
+
+
+def _without_weights(config: "PreTrainedConfig", dtype: str) -> "PreTrainedModel":
     import torch
+    from transformers import AutoModelForCausalLM
     from transformers.initialization import no_init_weights
 
     with no_init_weights():
-        copied = type(model)(model.config)
-    copied.tie_weights()
-    copied.generation_config = model.generation_config
-    return copied.to(model.device, torch.float32).eval()
+        model = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, dtype))
+    model.tie_weights()
+    return model.eval()
 
 
 def load_tokenizer(path: str | Path) -> "PreTrainedTokenizerBase":

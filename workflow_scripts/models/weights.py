@@ -14,7 +14,7 @@ FILE_BYTES = 4 << 30  # of one file: what a writer holds in memory
 
 
 class Weights(contextlib.ExitStack):
-    """The tensors of a model directory by name. ValueError names what is missing; only what is read is in memory."""
+    """The tensors of a model directory by name; only what is read is in memory. ValueError names a damaged file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -27,9 +27,16 @@ class Weights(contextlib.ExitStack):
             self._files |= dict.fromkeys(handle.keys(), handle)
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        if name not in self._files:
-            raise ValueError(f"{self._path}: no safetensors file holds {name}")
         return self._files[name].get_tensor(name)
+
+    def require(self, shapes: dict[str, torch.Size]) -> None:
+        """ValueError names the first tensor that is missing or has another shape."""
+        for name, shape in shapes.items():
+            if name not in self._files:
+                raise ValueError(f"{self._path}: no safetensors file holds {name}")
+            found = self._files[name].get_slice(name).get_shape()
+            if found != list(shape):
+                raise ValueError(f"{self._path}: {name} has the shape {found}, config.json asks for {list(shape)}")
 
 
 def write_weights(weights: Iterator[tuple[str, torch.Tensor]], path: Path, write: bool = True) -> None:

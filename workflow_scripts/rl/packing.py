@@ -65,7 +65,7 @@ def _attention(
     if sliding_window is not None and sliding_window < max_length_q:
         raise ValueError(f"update.packing: sequences are longer than the model's sliding window of {sliding_window}")
     if query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
-        return _by_kernel(query, key, value, cu_seq_lens_q, max_length_q, scaling), None
+        return by_kernel(query, key, value, cu_seq_lens_q, max_length_q, scaling), None
     parts = [
         sdpa_attention_forward(
             module, query[:, :, start:end], key[:, :, start:end], value[:, :, start:end], None, scaling=scaling
@@ -75,7 +75,7 @@ def _attention(
     return torch.cat(parts, dim=1), None
 
 
-def _by_kernel(
+def by_kernel(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,

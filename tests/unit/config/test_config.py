@@ -100,6 +100,8 @@ def test_the_schema_has_not_drifted():
         ("algorithms.grpo.rollout.promts", 8, r"algorithms.grpo.rollout.promts: unknown key; did you mean 'prompts'"),
         ("algorithms.grpo.rollout.prompts", -1, "algorithms.grpo.rollout.prompts: -1: input should be greater than 0"),
         ("algorithms.grpo.update.minibatches", 7, "7 does not divide"),
+        ("algorithms.grpo.update.offload", "all", "offload: all with backend single: none"),
+        ("judges.judge.training.offload", "optimizer", "offload: optimizer with backend single: none"),
         ("entropy.none.loss", "ppo_clop", "entropy.none.loss: 'ppo_clop': input should be 'reinforce', 'ppo_clip'"),
         (
             "studies.reward_by_entropy.rewards",

@@ -7,7 +7,6 @@ false) and each share is multiplied by the number of ranks. It clips the gradien
 Every rank runs the same number of forward and backward passes; ZeRO-3 gathers weights in each.
 """
 
-import copy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 
 from workflow_scripts.devices import own_device
-from workflow_scripts.models.loading import bare_copy, load_model, save_weights
+from workflow_scripts.models.loading import empty_copy, load_model, save_weights
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.backends import BUCKET_BYTES, MOMENTS, State, parameter_groups
 from workflow_scripts.rl.backends.zero_setup import initialize, is_partitioned, partition, start
@@ -38,8 +37,9 @@ def build(
 def reference(model: Any, update: UpdateSettings, vocabulary: torch.Tensor | None) -> Any:
     """See `make_reference`. A model in parts keeps them; any other runs by itself, at its own pace."""
     if not is_partitioned(next(model.parameters())):
-        model = model.to(own_device(), getattr(torch, update.precision))
-        return Policy(model, vocabulary=vocabulary, packing=update.packing)
+        for parameter in model.parameters():  # not the rotary frequencies
+            parameter.data = parameter.data.to(getattr(torch, update.precision))
+        return Policy(model.to(own_device()), vocabulary=vocabulary, packing=update.packing)
     policy = Policy(model, vocabulary=vocabulary, share_prompts=False, packing=update.packing)
     return initialize(policy.requires_grad_(False), update)
 
@@ -82,9 +82,7 @@ class Zero:
             return self._model
         if not wanted:
             return None
-        if is_partitioned(next(self._model.parameters())):
-            return bare_copy(self._model)
-        return copy.deepcopy(self._model).to(own_device())
+        return empty_copy(self._model, self._precision).to(own_device())
 
     def forward(
         self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
@@ -108,8 +106,8 @@ class Zero:
     def refresh(self) -> None:
         if self.sharded and self.rollout_model is not None:
             own = dict(self.rollout_model.named_parameters())
-            for name, parameter in self._parameters.items():
-                own[name].data.copy_(_full(parameter))
+            for name, weight in self.weights():
+                own[name].data.copy_(weight)
 
     def weights(self, bucket_bytes: int = BUCKET_BYTES) -> Iterator[tuple[str, torch.Tensor]]:
         for bucket in _buckets(self._parameters, bucket_bytes):

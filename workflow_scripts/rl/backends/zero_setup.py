@@ -29,7 +29,8 @@ def start() -> Any:
     import deepspeed
 
     if not dist.is_initialized():
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        kind = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(kind, store=dist.HashStore(), rank=0, world_size=1)
         os.environ.setdefault("LOCAL_RANK", "0")
     return deepspeed
 
@@ -47,11 +48,12 @@ def settings_of(update: UpdateSettings) -> dict[str, Any]:
 def partition(path: Path, update: UpdateSettings) -> Any:
     """The model of a directory, spread over the ranks, in the precision of the passes.
 
-    ValueError if it is no model directory or lacks a tensor.
+    ValueError on all ranks if it is no model directory or lacks a tensor.
     """
     deepspeed, config = start(), settings_of(update)
     model = empty_model(path, update.precision)
     with Weights(path) as weights:
+        weights.require({name: parameter.shape for name, parameter in model.named_parameters()})
         for prefix, module in model.named_modules():
             own = dict(module.named_parameters(prefix=prefix, recurse=False))
             if dist.get_rank() == 0:
@@ -74,10 +76,10 @@ def initialize(policy: torch.nn.Module, update: UpdateSettings, optimizer: Any =
     Where it casts a whole module to bfloat16 it casts the rotary frequencies too, which would turn far positions by
     whole radians: buffers stay as they were.
     """
-    buffers = {name: (buffer, buffer.clone()) for name, buffer in policy.named_buffers()}
+    buffers = {name: buffer.clone() for name, buffer in policy.named_buffers()}
     engine = start().initialize(model=policy, optimizer=optimizer, config=settings_of(update))[0]
-    for name, (_, kept) in buffers.items():
-        owner, _, key = name.rpartition(".")
-        place = policy.get_submodule(owner)
-        place._buffers[key] = kept.to(place._buffers[key].device)
+    for name, kept in buffers.items():
+        module, _, key = name.rpartition(".")
+        place = policy.get_submodule(module)
+        setattr(place, key, kept.to(getattr(place, key).device))
     return engine
