@@ -52,9 +52,8 @@ def fetch(stage: Stage) -> None:
         _download(stage, partial, files)
     for file in files:
         check_file(what, partial / file.rfilename, file)
-        target = stage.out / SNAPSHOT / file.rfilename
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (partial / file.rfilename).rename(target)
+    for file in files:  # links: a job that is killed from here on finds all of it again
+        stage.link(partial / file.rfilename, f"{SNAPSHOT}/{file.rfilename}")
     stage.account(files=len(files), bytes=sum(path.stat().st_size for path in stage.out.rglob("*") if path.is_file()))
 
 
@@ -168,5 +167,7 @@ def explained(what: str) -> Iterator[None]:
     except (httpx2.TransportError, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
         hub = urlsplit(os.environ.get("HF_ENDPOINT", "")).hostname or "the hub"  # the rest may hold a password
         raise StageError(f"{what}: no answer from {hub} ({type(error).__name__}); is there a network here?") from None
+    except (errors.XetDownloadError, RuntimeError) as error:  # of the store behind the hub
+        raise StageError(f"{what}: the transfer broke off ({type(error).__name__}): run it again") from None
     except ValueError as error:
         raise StageError(f"{what}: {' '.join(str(error).split())[:200]}") from None

@@ -123,13 +123,15 @@ def test_a_killed_download_publishes_nothing_and_goes_on_with_the_files_that_lac
     assert not list(fetch.root.rglob("*.incomplete"))
 
 
-def test_bytes_that_the_hub_does_not_list_are_refused_and_fetched_again(fetch, hub):
+@pytest.mark.parametrize(("name", "same_length"), [("model.safetensors", bytes(len(WEIGHTS))), ("config.json", b"[]")])
+def test_bytes_that_the_hub_does_not_list_are_refused_and_fetched_again(fetch, hub, name, same_length):
     hub.add("model", "owner/name", MODEL)
-    for name, same_length in (("model.safetensors", bytes(len(WEIGHTS))), ("config.json", b"[]")):
-        hub.forged[name] = same_length
-        assert f"{name} is not what the hub lists: removed; run it again" in fetch.refused()
-        hub.forged.clear()
-    assert fetch.run()[0] == 0 and fetch.files()["model.safetensors"] == WEIGHTS
+    hub.forged[name] = same_length
+    assert f"{name} is not what the hub lists: removed; run it again" in fetch.refused()
+    hub.forged.clear()
+    hub.asked.clear()
+    assert fetch.run()[0] == 0 and fetch.files()[name] == MODEL[name]
+    assert len(hub.transfers(name)) == 1 and sum("/resolve/" in path for _, path, _ in hub.asked) == 2  # HEAD and GET
 
 
 @pytest.mark.parametrize(
