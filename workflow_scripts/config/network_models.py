@@ -89,14 +89,18 @@ class Judging(Strict):
     """How a model is run where it judges. Engines agree to rounding: the engine is part of the key all the same."""
 
     engine: Literal["inprocess", "vllm", "served"] = Field(
-        "inprocess", description="transformers, vLLM in the job's process, or a vLLM server inside the job's allocation"
+        "inprocess",
+        description="transformers, vLLM in the job's process, or vLLM servers inside its allocation, where placement "
+        "has serving_gpus or serving_nodes, or no training runs",
     )
     batch: PositiveInt = Field(256, description="prompts of one forward pass, or in flight at a vLLM engine")
     max_length: PositiveInt = Field(
         4096, description="tokens of prompt and verdict; a longer prompt loses the middle of its question"
     )
     precision: Literal["float32", "bfloat16"] = "float32"
-    tensor_parallel: PositiveInt = Field(1, description="GPUs over which a vLLM engine splits the model")
+    tensor_parallel: PositiveInt = Field(
+        1, description="GPUs over which a vLLM engine splits the model; a served one has as many copies as fit"
+    )
 
 
 class Sampling(Strict):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import cache, partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
@@ -21,39 +22,54 @@ BY_RULE = ("grading",)
 def build(stage: Stage) -> None:
     from workflow_scripts.artifacts.schemas import GRADES
 
-    total = 0
-    with ExitStack() as opened:
-        model = cache(lambda role: opened.enter_context(_load(stage, role)))
-        for benchmark, settings in sorted(stage.config["benchmarks"].items()):
-            grades = _grade_benchmark(stage, benchmark, settings, model)
-            stage.write(f"{benchmark}.parquet", grades, GRADES)
-            total += len(grades["sample"])
-            stage.log(f"{benchmark}: graded {len(grades['sample'])} answers")
+    total, benchmarks = 0, sorted(stage.config["benchmarks"].items())
+    parts: dict[str, dict[str, Path]] = {benchmark: {} for benchmark, _ in benchmarks}
+    for grader in dict.fromkeys(grader for _, settings in benchmarks for grader in settings["graders"]):
+        with ExitStack() as opened:  # one model at a time: the largest may fill a machine
+            model = cache(partial(_load, stage, grader, opened))
+            for benchmark, settings in benchmarks:
+                if grader in settings["graders"]:
+                    parts[benchmark][grader] = _part(stage, benchmark, settings, grader, model)
+    for benchmark, verdicts in parts.items():
+        grades = _grades(stage, benchmark, verdicts)
+        stage.write(f"{benchmark}.parquet", grades, GRADES)
+        total += len(grades["sample"])
+        stage.log(f"{benchmark}: graded {len(grades['sample'])} answers")
     stage.account(answers=total, grades=total)
 
 
-def _load(stage: Stage, role: str) -> Any:
+def _load(stage: Stage, grader: str, opened: ExitStack) -> Any:
     from workflow_scripts.evaluation.graders import GRADERS
 
-    return import_module(GRADERS[role]).load(stage)
+    return opened.enter_context(import_module(GRADERS[grader]).load(stage))
 
 
-def _grade_benchmark(stage: Stage, benchmark: str, settings: dict, model: Callable) -> dict[str, list]:
-    """Columns of GRADES."""
-    from workflow_scripts.artifacts.schemas import ANSWERS, GRADES, VERDICTS
+def _part(stage: Stage, benchmark: str, settings: dict, grader: str, model: Callable) -> Path:
+    """What one grader says of one benchmark."""
+    from workflow_scripts.artifacts.schemas import VERDICTS
+
+    def make() -> dict[str, list]:
+        return _grade(stage, benchmark, settings, grader, _answers(stage, benchmark).to_pylist(), model)
+
+    own = _settings(stage.config, settings, grader)
+    return stage.part(f"{benchmark}.{grader}", own, _reads(benchmark, settings, grader), make, VERDICTS[grader])
+
+
+def _answers(stage: Stage, benchmark: str) -> Any:
+    from workflow_scripts.artifacts.schemas import ANSWERS
+
+    return stage.read("answers", f"{benchmark}.parquet", ANSWERS)
+
+
+def _grades(stage: Stage, benchmark: str, parts: dict[str, Path]) -> dict[str, list]:
+    """Columns of GRADES, from the part of each grader."""
+    from workflow_scripts.artifacts.schemas import GRADES, VERDICTS
     from workflow_scripts.artifacts.tables import read_table
 
-    answers = stage.read("answers", f"{benchmark}.parquet", ANSWERS)
+    answers = _answers(stage, benchmark)
     columns = {name: answers[name].to_pylist() for name in KEYS}
     columns |= {name: [None] * len(answers) for name in GRADES.names if name not in KEYS}
-    for grader in settings["graders"]:
-        part = stage.part(
-            f"{benchmark}.{grader}",
-            _settings(stage.config, settings, grader),
-            _reads(benchmark, settings, grader),
-            lambda: _grade(stage, benchmark, settings, grader, answers.to_pylist(), model),  # noqa: B023
-            VERDICTS[grader],
-        )
+    for grader, part in parts.items():
         verdicts = read_table(part, VERDICTS[grader]).to_pydict()
         if any(verdicts[name] != columns[name] for name in ("question_id", "sample")):
             raise StageError(f"{benchmark}: {grader} graded other answers than {benchmark}.parquet holds")
@@ -91,7 +107,7 @@ def _grade(
         known = {row["question_id"]: row["answer"] for row in truths}
         rows = [row | {"truth": known[row["question_id"]]} for row in rows]
     own = settings | {"seed": stage.config["seed"]}
-    verdicts = import_module(GRADERS[grader]).grade(rows, own, partial(model, grader))
+    verdicts = import_module(GRADERS[grader]).grade(rows, own, model)
     return {"question_id": [row["question_id"] for row in rows], "sample": [row["sample"] for row in rows], **verdicts}
 
 

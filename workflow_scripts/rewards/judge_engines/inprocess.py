@@ -45,7 +45,10 @@ class InProcessEngine:
         return yes.double().cpu().numpy(), no.double().cpu().numpy()
 
     def close(self) -> None:
-        """Nothing is held but memory."""
+        """Give the memory of a GPU back, for the next model or for a server that shares it."""
+        if torch.cuda.is_available():
+            self.model = None
+            torch.cuda.empty_cache()
 
 
 def build(model_dir: Path, settings: EngineSettings, job: Job) -> InProcessEngine:
