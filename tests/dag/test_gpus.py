@@ -35,6 +35,7 @@ def test_what_cannot_fit_is_one_line(on_gpus):
 
 
 def test_the_plan_of_what_never_ran_is_by_the_cost_model(on_gpus):
+    on_gpus.set("algorithms.grpo.steps", 400)  # longer than the minute that is placed
     text = plan(on_gpus)
     assert "train_policy" in text and "GPU-h by the cost model]" in text
     table, kinds, warnings, assumptions = text.split("GPU-hours to come")[1].split("\n\n")

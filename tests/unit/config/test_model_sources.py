@@ -8,7 +8,8 @@ import yaml
 from tests.project import ROOT
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config
-from workflow_scripts.config.placement import resources_of
+from workflow_scripts.config.placed import placement_of
+from workflow_scripts.config.placement import launcher
 
 MICRO = yaml.safe_load((ROOT / "tests" / "configs" / "micro.yaml").read_text())
 SMOL = yaml.safe_load((ROOT / "config" / "smol.yaml").read_text())
@@ -111,7 +112,7 @@ def test_pairs_that_do_not_fit_are_one_line(pairs, message):
 def test_a_finetuning_may_be_shared_by_ranks():
     raw = config(TUNED | {"training": TUNED["training"] | {"backend": "zero2"}}) | {"environment": "deepspeed"}
     raw["placement"] = {"prepare_model": {"gpus": 2, "nodes": 2}}
-    assert "torch.distributed.run" in resources_of(load_config(raw), "prepare_model")["launcher"]
+    assert "torch.distributed.run" in launcher(placement_of(load_config(raw), "prepare_model"), ranked=True)
     raw["models"]["base_again"]["source"] = TUNED
     with pytest.raises(ConfigError, match="'single' is one process, but placement.prepare_model starts 4"):
         load_config(raw)

@@ -11,11 +11,12 @@ import yaml
 
 from tests.project import ROOT
 from workflow_scripts.config import placement as placing
+from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config
 from workflow_scripts.config.models import Placement
 from workflow_scripts.config.placed import models_of, placement_of
-from workflow_scripts.config.placement import launcher, resources_of
+from workflow_scripts.config.placement import launcher, placement_of_job, resources_of
 
 TORCHRUN = f"{sys.executable} -m torch.distributed.run"
 TWO_NODES = Placement(nodes=2, gpus=8, threads=64)
@@ -79,7 +80,7 @@ def test_in_a_container_its_own_interpreter_runs_the_code_of_the_checkout(monkey
     assert done.returncode == 0 and "--spec" in done.stdout, done.stderr
     assert launcher(Placement(gpus=8), True).startswith(f"env PYTHONPATH={ROOT} python -m torch.distributed.run ")
     paper = load_config(yaml.safe_load((ROOT / "config/paper.yaml").read_text()))
-    with pytest.raises(ValueError, match=r"config: placement.\w+.nodes: \d+: jobs in a container have one node"):
+    with pytest.raises(ValueError, match=r"config: placement.\S+.nodes: \d+: jobs in a container have one node"):
         placing.use_container(paper, ROOT)
 
 
@@ -173,20 +174,23 @@ def test_a_placement_of_an_unknown_model_or_too_many_ranks_for_one_is_refused():
 def test_a_job_that_asks_no_server_does_without_what_is_set_aside():
     served = {"reward": {"judging": {"engine": "served"}}}
     alone = {"reward": {"kind": "rule"}, "rollout": {"engine": "inprocess"}}
-    config = served_teacher({"train_policy": {"gpus": 4, "nodes": 3, "serving_nodes": 1}})
-    asked = resources_of(config, "train_policy", "h100", lambda wildcards: wildcards)
-    with_, without = (
-        {name: value(job) if callable(value) else value for name, value in asked.items()} for job in (served, alone)
-    )
+
+    def resources(placement, settings):
+        config = served_teacher({"train_policy": placement})
+        place = placement_of_job(config, Artifact("train_policy", "arm", settings, "code", "code"))
+        return resources_of(place, "train_policy", "cpu", "h100")
+
+    place = {"gpus": 4, "nodes": 3, "serving_nodes": 1}
+    with_, without = resources(place, served), resources(place, alone)
     assert (with_["nodes"], with_["tasks"], with_["accelerators"], with_["gres"]) == (3, 3, 12, "gpu:h100:4")
     assert (without["nodes"], without["tasks"], without["accelerators"], without["gres"]) == (2, 2, 8, "gpu:h100:4")
     assert "SERVING_LAUNCHER" in with_["launcher"] and "--nodes=2" in without["launcher"]
     assert "SERVING" not in without["launcher"]
 
-    config = served_teacher({"train_policy": {"gpus": 2, "serving_gpus": 1}})
-    asked = resources_of(config, "train_policy", "", lambda wildcards: wildcards)
-    assert (asked["gres"](served), asked["gres"](alone)) == ("gpu:2", "gpu:1")
-    assert asked["launcher"](alone) == f"{sys.executable} -m" and "nodes" not in asked
+    place = {"gpus": 2, "serving_gpus": 1}
+    with_, without = resources(place, served), resources(place, alone)
+    assert (with_["gres"], without["gres"]) == ("gpu:h100:2", "gpu:h100:1")
+    assert without["launcher"] == f"{sys.executable} -m" and "nodes" not in without
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from workflow_scripts.artifacts.manifest import make_manifest, write_json
 from workflow_scripts.artifacts.schemas import DEMONSTRATIONS, PAIRS, QUESTIONS, TRAINING
 from workflow_scripts.artifacts.tables import read_table, write_table
 from workflow_scripts.artifacts.workdir import WorkDir
+from workflow_scripts.generation import EngineSettings
 from workflow_scripts.generation.inprocess import build
 from workflow_scripts.models import finetuned
 from workflow_scripts.models.loading import encode_chat, load_model, load_tokenizer, save_model
@@ -84,7 +85,7 @@ def test_a_policy_answers_what_it_was_shown_and_ends(tune, objective):
     stage = tune(objective)
     model, tokenizer = load_model(stage.out / "model"), load_tokenizer(stage.out / "model")
     asked = [encode_chat(tokenizer, prompt) for prompt in PROMPTS]
-    said = build(model, tokenizer).generate(asked, samples=1, max_tokens=9, temperature=0, seed=0)
+    said = build(model, tokenizer, EngineSettings()).generate(asked, samples=1, max_tokens=9, temperature=0, seed=0)
     assert said.text == ANSWERS and not said.truncated.any()
     losses = read_table(stage.out / "training.parquet", TRAINING)["loss"].to_pylist()
     assert len(losses) == 60 and losses[-1] < 0.1 < losses[0]
