@@ -107,8 +107,8 @@ def host(plan: Plan) -> NoReturn:
         while not _stdin_closed():
             for server in servers:
                 server.check()
-    except (StageError, OSError) as error:
-        _report(failure=str(error))
+    except Exception as error:  # a traceback would not be printed: this process ends by SIGKILL
+        _report(failure=str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}")
     finally:
         _end()
 
