@@ -42,7 +42,6 @@ def resources_of(config, stage):
     return placement.resources_of(config, stage, site, lambda wildcards: artifact_of(stage, wildcards).config)
 
 
-
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 # exec: signals that SLURM sends to all processes of a job must not end the shell under a stage that saves its work.
 LAUNCH = "exec {resources.launcher} workflow_scripts.stages.{params.stage} "
