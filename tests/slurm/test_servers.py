@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -177,3 +178,43 @@ def test_a_server_that_cannot_start_on_its_node_is_told_with_what_srun_says(subm
     wait_until(job.ended, 60, "the end of the job")
     error = (job.folder / "error-0.txt").read_text()
     assert "model server ended before it was ready: srun: error: Unable to create step" in error, error
+
+
+SNAKEFILE = """
+from tests.unit.config.test_placement import served_teacher
+from workflow_scripts.config.placement import resources_of
+
+config = served_teacher({"train_policy": {"nodes": 2, "serving_nodes": 1, "gpus": 1, "memory_gb": 1}})
+
+rule train:
+    output:
+        "{engine}/stopped"
+    resources:
+        **resources_of(config, "train_policy", "", lambda wildcards: {"engine": wildcards.engine}),
+    shell:
+        "exec {resources.launcher} tests.slurm.serving_job $PWD/{wildcards.engine}"
+"""
+
+
+def test_the_executor_gives_a_job_its_servers_and_another_one_none(cluster, tmp_path):
+    """Resources and launcher of a placement through snakemake's SLURM plugin, in which a served job has two nodes."""
+    if not find_spec("snakemake_executor_plugin_slurm"):
+        pytest.fail("needs the executor plugin: make slurm-test")
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    for engine in ("served", "inprocess"):
+        (tmp_path / engine).mkdir()
+        for order in ("stop", "leave"):
+            (tmp_path / engine / order).touch()
+    options = ["--executor", "slurm", "--jobs", "2", "--slurm-status-command", "squeue", "--latency-wait", "10"]
+    options += ["--slurm-init-seconds-before-status-checks", "5", "--default-resources", "slurm_partition=gpu"]
+    done = cluster.run(
+        *(sys.executable, "-m", "snakemake", "served/stopped", "inprocess/stopped", *options),
+        cwd=tmp_path,
+        env=cluster.environment | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    served, alone = (json.loads((tmp_path / engine / "rank-0.json").read_text()) for engine in ("served", "inprocess"))
+    shown = cluster.run("squeue", "--states=all", "--noheader", "--format=%k|%D").stdout.splitlines()
+    assert {"rule_train_wildcards_served|2", "rule_train_wildcards_inprocess|1"} <= set(shown)
+    assert len({served["node"], *(server["SLURMD_NODENAME"] for server in served["servers"])}) == 2
+    assert [server["SLURMD_NODENAME"] for server in alone["servers"]] == [alone["node"]]

@@ -21,7 +21,7 @@ from typing import NoReturn
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.serving.client import healthy
 from workflow_scripts.serving.devices import VISIBLE, serving_groups
-from workflow_scripts.serving.logs import last_error
+from workflow_scripts.serving.logs import begin, last_error
 from workflow_scripts.serving.plan import GRACE_SECONDS, Plan
 
 POLL_SECONDS = 0.25
@@ -35,7 +35,8 @@ class HostedServer:
     def __init__(self, plan: Plan, host: str, devices: str, log: Path) -> None:
         self._plan, self.host, self._devices, self.log = plan, host, devices, log
         self.port, self.ready, self._tries = 0, False, 0
-        log.touch()
+        if str(log) != plan.log:  # which the rank has begun, and its launcher writes to as well
+            begin(log)
         self._start()
 
     def _start(self) -> None:
@@ -107,8 +108,8 @@ def host(plan: Plan) -> NoReturn:
         while not _stdin_closed():
             for server in servers:
                 server.check()
-    except (StageError, OSError) as error:
-        _report(failure=str(error))
+    except Exception as error:  # a traceback would not be printed: this process ends by SIGKILL
+        _report(failure=str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}")
     finally:
         _end()
 

@@ -7,6 +7,13 @@ ENDED = "serving: the model server has ended"
 TAIL_BYTES = 65536  # more than srun says after an end
 
 
+def begin(log: Path) -> None:
+    """An empty log; that of an attempt before, which may have failed, is kept beside it as NAME.before."""
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.before"))
+    log.touch()
+
+
 def last_error(log: Path) -> str:
     """The last line of a log that speaks of an error, else its last line."""
     try:

@@ -22,7 +22,7 @@ from pathlib import Path
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.serving.client import Endpoint
 from workflow_scripts.serving.devices import VISIBLE
-from workflow_scripts.serving.logs import last_error, note_end
+from workflow_scripts.serving.logs import begin, last_error, note_end
 from workflow_scripts.serving.plan import GRACE_SECONDS, Plan
 
 START_SECONDS = 1500  # a 72B model from a parallel file system; ranks that wait give up after gloo's 1800
@@ -59,7 +59,7 @@ class Server:
         log.parent.mkdir(parents=True, exist_ok=True)
         key, plan = secrets.token_urlsafe(32), Plan(command, str(log), tensor_parallel, seconds, remote=nodes > 0)
         launcher = shlex.split(os.environ["SERVING_LAUNCHER"]) if nodes else []
-        log.write_bytes(b"")
+        begin(log)
         with log.open("ab") as output:  # others write to it too
             process = subprocess.Popen(
                 [*launcher, sys.executable, "-m", "workflow_scripts.serving.host", plan.to_json()],
@@ -98,12 +98,13 @@ class Server:
         """Take the hosts' reports; where they end by themselves, note that in the log, which all ranks can read."""
         reason = "its host was killed"
         for line in self._process.stdout:
-            with contextlib.suppress(json.JSONDecodeError):  # srun and libraries may print as well
-                report = json.loads(line)
-                reason = report.get("failure", reason)
-                self._reports.put(report)
-                if "failure" in report:
-                    break
+            if not line.startswith("{"):  # srun and libraries may print as well
+                continue
+            report = json.loads(line)
+            self._reports.put(report)
+            if "failure" in report:
+                reason = report["failure"]
+                break
         if not self._stopping:
             note_end(self._log, reason)
         self._reports.put(None)
