@@ -5,6 +5,7 @@ Under several ranks a fine-tuning is shared; of the others the first rank does t
 
 from workflow_scripts.artifacts import Stage, StageError, run_stage
 from workflow_scripts.models import MODEL_SOURCES
+from workflow_scripts.ranks import Ranks
 
 
 def build(stage: Stage) -> None:
@@ -15,8 +16,10 @@ def build(stage: Stage) -> None:
     module = MODEL_SOURCES.get(source["kind"])
     if module is None:
         raise StageError(f"model source {source['kind']!r} is unknown (known: {', '.join(MODEL_SOURCES)})")
-    if source["kind"] != "finetuned" and not stage.ranks.first:
-        return
+    if source["kind"] != "finetuned":
+        if not stage.ranks.first:
+            return
+        stage.ranks = Ranks()  # alone: nobody answers it until the model is there
     try:
         import_module(module).prepare(stage, source, stage.config["seed"])
     except ValueError as error:
