@@ -26,7 +26,7 @@ def two_ranks(project):
     config = project.settings()
     config["algorithms"]["grpo"]["update"] = {**config["algorithms"]["grpo"]["update"], **LEAN}
     config["environment"] = "deepspeed"
-    config["placement"] = {"train_policy": TWO, "distill_judge": TWO}
+    config["placement"] = {"train_policy": TWO}
     config["studies"]["reward_by_entropy"] |= {"rewards": ["judge_soft"], "entropy": ["none"]}
     project.config.write_text(yaml.safe_dump(config, sort_keys=False))
     return project
@@ -84,6 +84,7 @@ def judges(project):
 
 def test_two_ranks_distil_the_judge_that_one_distils(two_ranks):
     (alone,) = judges(two_ranks)
+    two_ranks.set("placement.distill_judge", TWO)
     for setting, value in LEAN.items():
         two_ranks.set(f"judges.judge.training.{setting}", value)
     assert two_ranks.outcomes("judges")["distill_judge", "computed"] == 1
