@@ -182,15 +182,26 @@ def test_a_server_that_cannot_start_on_its_node_is_told_with_what_srun_says(subm
 
 SNAKEFILE = """
 from tests.unit.config.test_placement import served_teacher
-from workflow_scripts.config.placement import resources_of
+from workflow_scripts.config.artifact import Artifact
+from workflow_scripts.config.placement import placement_of_job, resources_of
 
 config = served_teacher({"train_policy": {"nodes": 2, "serving_nodes": 1, "gpus": 1, "memory_gb": 1}})
+
+
+def resources(engine):
+    artifact = Artifact("train_policy", engine, {"engine": engine}, "code", "code")
+    return resources_of(placement_of_job(config, artifact), "train_policy", "cpu")
+
+
+def of_job(name):
+    return lambda wildcards: resources(wildcards.engine).get(name)
+
 
 rule train:
     output:
         "{engine}/stopped"
     resources:
-        **resources_of(config, "train_policy", "", lambda wildcards: {"engine": wildcards.engine}),
+        **{name: of_job(name) for name in resources("served")},
     shell:
         "exec {resources.launcher} tests.slurm.serving_job $PWD/{wildcards.engine}"
 """

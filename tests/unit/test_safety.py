@@ -16,7 +16,7 @@ from tests.project import ROOT
 from workflow_scripts.artifacts import environment
 from workflow_scripts.artifacts.provenance import make_provenance
 from workflow_scripts.artifacts.spending import Clock, Spending
-from workflow_scripts.config.references import STAGES
+from workflow_scripts.config.stages import STAGES
 
 SOURCES = sorted(path for folder in ("workflow_scripts", "envs") for path in (ROOT / folder).rglob("*.py"))
 PICKLES = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
