@@ -5,17 +5,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from workflow_scripts.analysis.published import read_published
 from workflow_scripts.config.base import Strict
 from workflow_scripts.config.models import Config
+from workflow_scripts.config.yaml_files import read_yaml
 
 CONFIGS = Path(__file__).resolve().parents[2] / "config"
 STATEMENTS = ("claims", "published")  # files of config/ that are no configs: what the papers claim, and what they print
 FACTS = ("architectures", "row_counts")  # nor are these: what estimates know of the models and data sets on the hub
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a tenth of a second less where libyaml is there
 
 
 class ConfigError(Exception):
@@ -37,7 +36,7 @@ def load_config(raw: dict[str, Any]) -> Config:
 
 def statements(folder: Path = CONFIGS) -> dict[str, dict]:
     """The statements of the papers by name, as a `Graph` takes them. Raises ValueError, one line, on numbers amiss."""
-    found = {name: yaml.load((folder / f"{name}.yaml").read_text(), Loader=_LOADER) for name in STATEMENTS}
+    found = {name: read_yaml(folder / f"{name}.yaml") for name in STATEMENTS}
     read_published(found["published"])
     return found
 
@@ -55,7 +54,7 @@ def extended(raw: dict[str, Any], seen: tuple[str, ...] = ()) -> dict[str, Any]:
     if not path.is_file() or path.stem in STATEMENTS + FACTS:
         names = ", ".join(sorted({file.stem for file in CONFIGS.glob("*.yaml")} - {*STATEMENTS, *FACTS}))
         raise ConfigError(f"config: extends: {raw['extends']!r} is not one of {names}")
-    base = extended(yaml.safe_load(path.read_text()), (*seen, raw["extends"]))
+    base = extended(read_yaml(path), (*seen, raw["extends"]))
     own = {name: value for name, value in raw.items() if name != "extends"}
     for name, value in own.items():
         if name != "studies" and isinstance(value, dict) and isinstance(base.get(name), dict):

@@ -11,6 +11,7 @@ from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.files import missing_files
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import CONFIGS, FACTS, STATEMENTS, ConfigError, extended, load_config, statements
+from workflow_scripts.config.yaml_files import read_yaml
 
 
 def load_graph(path: Path) -> Graph:
@@ -50,7 +51,7 @@ def artifacts_of(graphs: dict[Path, Graph], results: Path) -> dict[Path, Artifac
 
 def _read(path: Path) -> dict:
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = read_yaml(path)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):

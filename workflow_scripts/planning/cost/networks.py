@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import yaml
-
 from workflow_scripts.config.artifact import Artifact
 from workflow_scripts.config.load import CONFIGS
+from workflow_scripts.config.yaml_files import read_yaml
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 TRAINED = ("policy", "judge_base", "base")  # roles of the model that a training starts from
@@ -67,8 +66,7 @@ class Network:
 @cache
 def facts(name: str) -> dict[str, Any]:
     """A file of facts in config/ that no key knows: architectures or row_counts."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load((CONFIGS / f"{name}.yaml").read_text(), Loader=loader)
+    return read_yaml(CONFIGS / f"{name}.yaml")
 
 
 def network_of(model: Artifact) -> Network | None:
