@@ -6,7 +6,7 @@ import pytest
 
 from tests.project import ROOT
 from workflow_scripts.artifacts.fingerprint import locked_versions
-from workflow_scripts.config.references import ENVIRONMENTS, environments_with
+from workflow_scripts.config.placement_checks import ENVIRONMENTS, environments_with
 
 ENVS = ROOT / "envs"
 FILES = sorted(path.name for path in ENVS.glob("*.txt"))
