@@ -1,6 +1,7 @@
 """ZeRO-3 over two ranks feeds vLLM in the same two processes: one engine each, or one that is split over both."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,14 @@ CASES = {
 }
 
 
+def forget_shared_memory():
+    """vLLM's CPU build leaves the memory through which the ranks of a split model talk, under a name that all jobs
+    share; the next job cannot make it anew. (On GPUs they talk by NCCL.)
+    """
+    for left in Path("/dev/shm").glob("-tp:*-cpushm_*"):
+        left.unlink()
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What the worker wrote, by case; cases of a world and split share their processes."""
@@ -24,7 +33,9 @@ def found(tmp_path_factory):
         case["out"] = str(folder / f"{name}.json")
     for world, tp in ((1, 1), (2, 1), (2, 2)):
         chosen = [case for name, case in CASES.items() if f"-{world}-" in name and case["tensor_parallel"] == tp]
+        forget_shared_memory()
         launch("tests.vllm.ranks_worker", folder / f"{world}-{tp}.jsonl", world, chosen)
+    forget_shared_memory()
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in CASES}
 
 
