@@ -31,7 +31,9 @@ def test_the_config_for_one_gpu_can_be_planned(tmp_path):
 def test_every_stage_runs_with_a_pretrained_model(tmp_path):
     project = Project.copy(ROOT, tmp_path / "project")
     project.config = project.root / "tests" / "configs" / "smol_micro.yaml"
-    assert project.outcomes() == Counter({(stage, "computed"): count for stage, count in JOBS.items()})
+    ended = project.jobs()
+    assert Counter(stage for stage, _ in ended) == Counter(JOBS)
+    assert set(ended.values()) <= {"computed", "restored"}  # two arms may give the same answers after two updates
     page = (project.results / "report" / "index.html").read_text()
     assert "Entropy Bridge, smol scale in the small" in page
     (pairs,) = [folder for folder in project.artifacts("data") if folder.name.startswith("pairs")]
