@@ -25,8 +25,11 @@ include: "rules/common.smk"
 controller.guard(workflow)
 
 
-# For those who run jobs in one (--sdm apptainer): envs/Containerfile says how it is built.
-container: str(ROOT / "envs" / "entropy-bridge.sif")
+# For those who run jobs in one (--sdm apptainer): envs/Containerfile says how it is built. Snakemake refuses an image
+# whose path has blanks, even where no job runs in it.
+if " " not in str(ROOT):
+
+    container: str(ROOT / "envs" / "entropy-bridge.sif")
 
 
 rule all:

@@ -40,7 +40,7 @@ class Countdown:
 
 
 def in_a_rollout(countdown: Countdown) -> None:
-    _patch("workflow_scripts.rl.trainer", "sample", after=lambda *_: countdown())
+    _patch("workflow_scripts.rl.collector", "sample", after=lambda *_: countdown())
 
 
 def in_an_update(countdown: Countdown) -> None:

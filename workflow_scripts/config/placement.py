@@ -43,9 +43,12 @@ def resources_of(place: Placement, stage: str, environment: str, gpu_type: str =
 def use_container(config: Config, code: Path) -> None:
     """Have jobs run the container's interpreter on the code of this checkout, whose fingerprint is in their keys.
 
-    Raises ValueError where a stage has several nodes: srun, which starts its ranks there, is not in a container.
+    Raises ValueError where a stage has several nodes (srun, which starts its ranks there, is not in a container), and
+    where the path of the checkout has blanks.
     """
     global PYTHON
+    if " " in str(code):
+        raise ValueError(f"jobs cannot run in a container from {code}: Snakemake takes no path with blanks")
     for stage, place in config.placement.items():
         if place.nodes > 1:
             raise ValueError(f"config: placement.{stage}.nodes: {place.nodes}: jobs in a container have one node")

@@ -157,7 +157,7 @@ def test_a_malformed_file_is_refused_in_one_line(change, message, tmp_path):
 
 
 def test_the_statements_of_the_papers_are_no_configs_to_extend():
-    with pytest.raises(ConfigError, match=r"'published' is not one of nano, nano_claims, paper$"):
+    with pytest.raises(ConfigError, match=r"'published' is not one of nano, nano_claims, paper, smol$"):
         load_config({"extends": "published"})
 
 

@@ -7,7 +7,7 @@ import torch
 from transformers.models.qwen2.modeling_qwen2 import Qwen2Config, Qwen2ForCausalLM
 
 from tests.rl_nano import nano_policy
-from workflow_scripts.generation import make_engine
+from workflow_scripts.generation import EngineSettings, make_engine
 from workflow_scripts.rl.forward import like_lengths
 from workflow_scripts.rl.packing import by_kernel
 from workflow_scripts.rl.policy import Policy, all_log_probs
@@ -96,7 +96,7 @@ def test_packed_sequences_of_grouped_heads_are_those_of_padded_ones(case):
 
 def test_a_packed_model_samples_as_before():
     model, tokenizer = nano_policy()
-    engine = make_engine("inprocess", model, tokenizer)
+    engine = make_engine(EngineSettings(), model, tokenizer)
     inputs = {"samples": 3, "max_tokens": 8, "temperature": 1.0, "seed": 0}
     before = engine.generate(PROMPTS, **inputs)
     Policy(model, packing=True)
