@@ -123,10 +123,11 @@ def _policy_needs(job: GpuJob, network: Network) -> tuple[Need, ...]:
     else:
         share = how["gpu_memory"] * job.team.memory
         awake = {part: size for part, size in beside.items() if part != "sleeping engine"} | {"vLLM": share}
+        checked = memory.activations(network, update, batch.prompt + batch.limit, learning=False)  # probe, validation
         rewarding = awake if rollout["max_batches"] > 1 else beside
         more = ("a larger sampling.tensor_parallel of the policy", "a larger rollout.gpu_memory")
         samples = [
-            Need(name, "sampling", awake, ("a smaller rollout.gpu_memory", *learns.hints)),
+            Need(name, "sampling", awake | checked, ("a smaller rollout.gpu_memory", *learns.hints)),
             Need(name, "sampling", engines.held_by_vllm(network, how, batch), more, limit=share),
         ]
     return (learns, *samples, *(_rewarding(job, rewarding, judge, how, learns.hints) for judge, how in _judges(job)))
