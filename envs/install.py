@@ -31,6 +31,8 @@ def main(environment):
     print(f"Installing envs/{environment}.txt into {os.path.basename(VENV)} (once; about a minute with cached wheels)")
     pip("install", "--quiet", "-r", os.path.join(HERE, "build.txt"), *options)
     # Without build isolation a source package builds with the pinned setuptools and the torch installed here.
+    # DeepSpeed's setup looks for a CUDA compiler where there is a GPU, though it compiles nothing before first use.
+    os.environ["DS_IGNORE_CUDA_DETECTION"] = "1"
     unresolved = ["--no-deps"] if environment in UNRESOLVED else []
     pip("install", "--quiet", "--no-build-isolation", "-r", lock, *unresolved, *options)
     pip("install", "--quiet", "--no-build-isolation", "--no-deps", "-e", ROOT)

@@ -199,7 +199,8 @@ def run_stage(
     clock, args = Clock(), _parse(name, argv)
     terminal = _redirect(args.log and log_of_rank(args.log, int(os.environ.get("RANK", 0))))
     signal.signal(signal.SIGTERM, _terminate)
-    os.environ.update(OMP_NUM_THREADS=str(args.threads), TOKENIZERS_PARALLELISM="false")
+    threads = max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))  # the ranks of a node share them
+    os.environ.update(OMP_NUM_THREADS=str(threads), TOKENIZERS_PARALLELISM="false")
     set_network(online)
     try:
         _run(name, build, args, clock, guards or {})

@@ -64,6 +64,7 @@ def _start(model: str, settings: EngineSettings, **options: Any) -> Any:
         dtype=settings.precision,
         tensor_parallel_size=settings.tensor_parallel,
         gpu_memory_utilization=settings.gpu_memory,
+        max_model_len=-1,  # the model's positions, or as many as the cache has room for: Qwen2.5 names 131,072
         distributed_executor_backend="external_launcher",
         logprobs_mode="processed_logprobs",
         enable_prefix_caching=True,

@@ -78,6 +78,8 @@ class Collector:
     def _batch(self, step: int, number: int) -> tuple[Rollouts, dict[str, np.ndarray]]:
         """Batch `number`: sampled, judged, not yet shaped."""
         prompts, sampled = self.settings.rollout.prompts, self._sample(number)
+        if self.settings.rollout.max_batches == 1:  # no refill: a judge in this process may need the engine's memory
+            self.source.sleep()
         batch = sampled.reward_batch(self.questions)
         with timed(self.stage, "reward"):
             result = self.reward(batch)

@@ -14,7 +14,7 @@ QWEN = "Qwen/Qwen2.5-"
 ROLLOUT = {"prompts": 256, "samples": 8, "max_tokens": 8192, "max_batches": 10}
 UPDATE = {"minibatches": 8, "lr": 5e-7, "micro_batch_tokens": 30720, "backend": "zero3", "precision": "bfloat16"}
 GPU_STAGES = ("explore_policy", "label_rollouts", "distill_judge", "audit_judge", "train_policy", "sample_answers")
-VLLM = {"rollout.engine": "vllm", "rollout.tensor_parallel": 1, "rollout.gpu_memory": 0.6}
+VLLM = {"rollout.engine": "vllm", "rollout.tensor_parallel": 1, "rollout.gpu_memory": 0.5}
 TRAINED = VLLM | {"update.activation_checkpointing": True}
 
 

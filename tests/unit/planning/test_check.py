@@ -29,8 +29,25 @@ def test_what_does_not_fit_is_one_line_with_what_helps():
 
 
 def test_what_helps_is_what_is_not_set_yet():
-    (line,) = refused("train_policy", "rule.none", **TRAINED | {"update.micro_batch_tokens": 122_880})
+    line, _ = refused("train_policy", "rule.none", **TRAINED | {"update.micro_batch_tokens": 122_880})
     assert "activation_checkpointing" not in line and "fewer micro_batch_tokens" in line
+
+
+def test_the_passes_that_check_an_engine_need_room_beside_it():
+    (line,) = refused("train_policy", "rule.none", **TRAINED | {"rollout.gpu_memory": 0.6})
+    assert "for sampling (vLLM 48, " in line and "a smaller rollout.gpu_memory" in line
+
+
+def test_an_engine_that_may_have_to_refill_is_awake_beside_the_judge():
+    models = settings()["models"] | {"judge_base": hub("7B-Instruct", batch=64)}
+
+    def held(batches: int) -> float:
+        changes = TRAINED | {"rollout.gpu_memory": 0.3, "rollout.max_batches": batches}
+        needs = training.policy(job("train_policy", "judge_soft.none", graph(models=models), **changes)).needs
+        return next(need.total for need in needs if need.moment == "rewards")
+
+    asleep, awake = held(1), held(2)
+    assert awake - asleep == pytest.approx(0.3 * 80 - 2)  # a sleeping one keeps 2 GB
 
 
 def test_a_72b_teacher_on_two_gpus_is_refused_and_on_four_is_not():

@@ -116,18 +116,21 @@ def _policy_needs(job: GpuJob, network: Network) -> tuple[Need, ...]:
     batch = job.responses(rollout["prompts"] * rollout["samples"], rollout["max_tokens"])
     learns = _learning_need(job, network, update, batch.prompt + batch.limit, name, copies=_copies(job, network))
     beside = {part: size for part, size in learns.parts.items() if part not in ("activations", "head")}
+    rewarding = beside  # the engine sleeps, unless it may have to refill
     if how["engine"] == "inprocess":
         cache = engines.in_flight(network, how, batch.part(job.team.ranks))
         samples = [Need(name, "sampling", beside | {"KV cache": cache}, ("rollout.engine: vllm", *learns.hints))]
     else:
         share = how["gpu_memory"] * job.team.memory
         awake = {part: size for part, size in beside.items() if part != "sleeping engine"} | {"vLLM": share}
+        checked = memory.activations(network, update, batch.prompt + batch.limit, learning=False)  # probe, validation
+        rewarding = awake if rollout["max_batches"] > 1 else beside
         more = ("a larger sampling.tensor_parallel of the policy", "a larger rollout.gpu_memory")
         samples = [
-            Need(name, "sampling", awake, ("a smaller rollout.gpu_memory", *learns.hints)),
+            Need(name, "sampling", awake | checked, ("a smaller rollout.gpu_memory", *learns.hints)),
             Need(name, "sampling", engines.held_by_vllm(network, how, batch), more, limit=share),
         ]
-    return (learns, *samples, *(_rewarding(job, beside, judge, how, learns.hints) for judge, how in _judges(job)))
+    return (learns, *samples, *(_rewarding(job, rewarding, judge, how, learns.hints) for judge, how in _judges(job)))
 
 
 def _rewarding(job: GpuJob, beside: dict[str, float], judge: Network, how: dict, hints: tuple[str, ...]) -> Need:
