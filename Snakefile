@@ -22,7 +22,7 @@ type(workflow).rerun_triggers = frozenset({RerunTrigger.MTIME})
 include: "rules/common.smk"
 
 
-controller.guard(workflow)
+controller.guard(workflow, jobs_differ)
 
 
 # For those who run jobs in one (--sdm apptainer): envs/Containerfile says how it is built. Snakemake refuses an image

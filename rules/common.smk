@@ -116,6 +116,11 @@ def placements_of(stage):
     return {name: placement_of_job(graph.config, artifact) for name, artifact in graph.of_stage(stage).items()}
 
 
+def jobs_differ(stage):
+    """Whether the jobs of a stage are placed differently: some with GPUs, some without."""
+    return len({repr(place) for place in placements_of(stage).values()}) > 1
+
+
 def of_job(values):
     """A value of a rule: the one that all its jobs share, or a function of the job."""
     distinct = list({repr(value): value for value in values.values()}.values())

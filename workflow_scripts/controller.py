@@ -28,29 +28,44 @@ INCOMPLETE = Path(".snakemake/incomplete")
 POLL_SECONDS, SAY_SECONDS = 10, 300
 
 
-def guard(workflow) -> None:
+def guard(workflow, jobs_differ: Callable[[str], bool]) -> None:
     """Have `workflow` look around before it executes anything; exits with one line where it must not start.
 
+    `jobs_differ`: whether the jobs of a rule ask for different resources, so that they can be no array.
     Hooked onto the call in which Snakemake learns its executor and settings: that is after the Snakefile was read and
     before the lock is looked at. Reports, summaries and --unlock do not make it.
     """
     from snakemake_interface_executor_plugins.settings import ExecMode
 
     if workflow.exec_mode == ExecMode.DEFAULT:  # not the snakemake inside a job
-        workflow.execute = partial(_look_and_execute, workflow, workflow.execute)
+        workflow.execute = partial(_look_and_execute, workflow, workflow.execute, jobs_differ)
 
 
-def _look_and_execute(workflow, execute: Callable, *, executor_plugin, executor_settings, **settings):
+def _look_and_execute(
+    workflow, execute: Callable, jobs_differ: Callable, *, executor_plugin, executor_settings, **settings
+):
     common = executor_plugin.common_settings
     if not (common.dryrun_exec or common.touch_exec):
         if workflow.execution_settings.lock:
             _take_directory()
         if executor_plugin.name == "slurm":
             _check_slurm(executor_settings, workflow.resource_settings.nodes)
+            part_arrays(executor_settings, jobs_differ)
             _wait_for_jobs(adopt=os.environ.get("ADOPT") == "1")
         if workflow.execution_settings.lock:
             _forget_published()
     return execute(executor_plugin=executor_plugin, executor_settings=executor_settings, **settings)
+
+
+def part_arrays(settings, jobs_differ: Callable[[str], bool]) -> None:
+    """Submit one by one the jobs of rules that `slurm-array-jobs` names but whose jobs differ.
+
+    The executor asks for an array what its first job needs: others would wait for GPUs in vain, or run without.
+    """
+    named = {name.strip() for name in (settings.array_jobs or "").replace(";", ",").split(",")} - {""}
+    if differing := sorted(filter(jobs_differ, named)):
+        _say(f"no arrays of {', '.join(differing)}: its jobs ask for different resources")
+        settings.array_jobs = ",".join(sorted(named - {*differing}))
 
 
 # --------------------------------------------------------------------------------------------- one controller

@@ -10,14 +10,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.project import ROOT
+from workflow_scripts.controller import part_arrays
 
 WORKFLOW = """
 from workflow_scripts import controller
-controller.guard(workflow)
+controller.guard(workflow, jobs_differ=lambda rule: False)
 rule wait:
     output: "done"
     resources: mem_mb=10, runtime=1
@@ -134,3 +136,12 @@ def test_a_host_without_a_cluster_is_one_line(folder):
         (folder / "bin" / program).symlink_to(shutil.which(program))
     status, output = run(folder, "--executor", "slurm", "--jobs", "2", PATH=str(folder / "bin"))
     assert (status, output) == (1, "snakemake: squeue: there is no squeue on this host\n")
+
+
+def test_rules_whose_jobs_differ_are_no_arrays(capsys):
+    settings = SimpleNamespace(array_jobs="label_rollouts, sample_answers;grade_answers")
+    part_arrays(settings, lambda rule: rule == "grade_answers")
+    assert settings.array_jobs == "label_rollouts,sample_answers"
+    assert "no arrays of grade_answers" in capsys.readouterr().err
+    part_arrays(settings, lambda rule: False)
+    assert settings.array_jobs == "label_rollouts,sample_answers" and capsys.readouterr().err == ""
