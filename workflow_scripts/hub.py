@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
 # Patterns of the files to take: in the first folder, or after **/ in all. The first ones are indispensable.
-WEIGHTS = ("*.safetensors",)
+WEIGHTS = ("model*.safetensors",)  # as transformers names them; Mistral puts a second copy, consolidated, beside
 TABLES = tuple(f"**/*.{kind}{packed}" for kind in ("jsonl", "csv", "tsv", "json") for packed in ("", ".gz", ".zst"))
 TABLES += ("**/*.parquet", "**/*.arrow", "**/*.txt")
 TEXTS = ("README.md", "LICENSE*")
