@@ -30,6 +30,11 @@ class Rollout(Strict):
         None,
         description="truncated importance sampling: a token's loss counts min(p trainer / p engine, cap); None: off",
     )
+    probe_tolerance: PositiveFloat | None = Field(
+        None,
+        description="mean difference of log-probabilities, nats, at which a vLLM engine no longer passes for the "
+        "trainer; None: 1e-4 in float32, 0.05 in bfloat16",
+    )
     max_batches: PositiveInt = Field(
         1, description="batches that a step may sample until `prompts` groups have mixed verdicts; 1: no refill"
     )

@@ -70,10 +70,10 @@ class PolicyEngine:
         own, _ = all_log_probs(*inputs, budget=budget, temperature=temperature, ranks=self.ranks)
         gaps = ((own - answers.log_probs).abs() * answers.mask).reshape(engines, -1).sum(dim=-1)
         worst = float((gaps / answers.mask.reshape(engines, -1).sum(dim=-1)).max())
-        tolerance = TOLERANCE[self.settings.update.precision]
+        tolerance = self.settings.rollout.probe_tolerance or TOLERANCE[self.settings.update.precision]
         if not worst <= tolerance:  # a NaN is no agreement
             raise StageError(
                 f"rollout engine {self.settings.rollout.engine} does not run the trainer's weights: after update "
                 f"{self.backend.updates} log-probabilities of a probe batch differ by {worst:.2g} in the mean, "
-                f"{tolerance:g} is allowed"
+                f"{tolerance:g} is allowed (rollout.probe_tolerance)"
             )

@@ -28,6 +28,7 @@ class RolloutSettings:
     tensor_parallel: int = 1
     gpu_memory: float = 0.4
     importance_cap: float | None = None
+    probe_tolerance: float | None = None
     max_batches: int = 1
     overlong_buffer: int = 0
     overlong_weight: float = 1.0
