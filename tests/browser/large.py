@@ -11,6 +11,7 @@ from tests.unit.analysis import synthetic
 from tests.unit.analysis.synthetic import World, run_all
 from workflow_scripts.artifacts.keys import digest
 from workflow_scripts.artifacts.schemas import ANSWERS, GRADES
+from workflow_scripts.config.claims import claims_at
 
 ROOT = Path(__file__).parents[2]
 CLAIMS = 35
@@ -60,7 +61,7 @@ class Large(World):
 
 def claims() -> list[dict]:
     """Those of the project, and again under other names until there are enough."""
-    own = yaml.safe_load((ROOT / "config" / "claims.yaml").read_text())["claims"]
+    own = claims_at("nano", yaml.safe_load((ROOT / "config" / "claims.yaml").read_text()))["claims"]
     found = []
     for number in range(max(CLAIMS, len(own))):
         claim = deepcopy(own[number % len(own)])

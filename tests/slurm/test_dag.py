@@ -5,7 +5,7 @@ import shutil
 # rule: partition, GPUs per node, walltime, memory per node; the profile sets partition and walltime of long stages.
 ASKED = {
     "sample_data": ("cpu", "N/A", "4:00:00", "2G"),
-    "prepare_model": ("cpu", "N/A", "20:00", "2G"),
+    "prepare_model": ("gpu", "N/A", "12:00:00", "2G"),
     "explore_policy": ("gpu", "gres:gpu:h100:1", "1-00:00:00", "3G"),
     "label_rollouts": ("gpu", "gres:gpu:h100:8", "12:00:00", "2G"),
     "distill_judge": ("gpu", "N/A", "12:00:00", "2G"),

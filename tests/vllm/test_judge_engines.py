@@ -154,6 +154,7 @@ def test_a_model_that_vllm_cannot_load_is_reported_with_the_log(model_dir, tmp_p
 @pytest.fixture(scope="module")
 def labels(tmp_path_factory):
     """Inputs of the labelling stage, and the table that the judge in process makes of them."""
+    pytest.importorskip("vllm", reason="needs vLLM: make vllm-test")
     labels = Labels(tmp_path_factory.mktemp("labels"))
     done, manifest = labels.run("inprocess")
     assert done.returncode == 0, done.stdout
