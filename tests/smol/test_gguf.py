@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from workflow_scripts.generation import EngineSettings
 from workflow_scripts.generation.inprocess import build
 from workflow_scripts.models.gguf import locate
 from workflow_scripts.models.loading import encode_chat, load_model, load_tokenizer
@@ -80,7 +81,7 @@ def test_it_answers_simple_questions_and_ends(model, tokenizer):
         "Tom has 3 apples and buys 4 more. How many apples does he have now?",
     ]
     prompts = [encode_chat(tokenizer, question) for question in questions]
-    said = build(model, tokenizer).generate(prompts, samples=1, max_tokens=60, temperature=0, seed=0)
+    said = build(model, tokenizer, EngineSettings()).generate(prompts, samples=1, max_tokens=60, temperature=0, seed=0)
     assert "Paris" in said.text[0] and "7" in said.text[1] and not said.truncated.any()
 
 
