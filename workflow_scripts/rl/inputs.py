@@ -88,8 +88,3 @@ def read_monitors(stage: Stage, split: str, role: str = "data", *, grading: str 
     rule = {"kind": "rule", "rule": "verify"} | ({"grading": grading} if grading else {})
     settings = {"rule": rule, "truth": {"kind": "truth"}}
     return {name: make_reward(settings[name], view) for name in stage.config["monitors"]}
-
-
-def columns_of(rows: list[dict[str, Any]], schema: pa.Schema) -> dict[str, list]:
-    """Rows as the columns of a schema."""
-    return {name: [row[name] for row in rows] for name in schema.names}

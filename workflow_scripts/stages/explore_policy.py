@@ -10,12 +10,12 @@ def build(stage: Stage) -> None:
     Writes rollouts.parquet (every response of every step), metrics.parquet and events/ for TensorBoard.
     """
     from workflow_scripts.artifacts.schemas import METRICS, ROLLOUTS
-    from workflow_scripts.rl.inputs import columns_of, make_trainer
+    from workflow_scripts.rl.inputs import make_trainer
 
     fix_threads()
     trainer, _ = make_trainer(stage, lambda steps: range(1, steps + 1))
     history = trainer.train()
-    stage.write("metrics.parquet", columns_of(history.metrics, METRICS), METRICS)
+    stage.write("metrics.parquet", history.metrics, METRICS)
     stage.write("rollouts.parquet", history.rollouts, ROLLOUTS)
     stage.account(responses=trainer.responses, rollouts=len(history.rollouts["step"]))
 

@@ -12,14 +12,14 @@ def build(stage: Stage) -> None:
     events/ for TensorBoard.
     """
     from workflow_scripts.artifacts.schemas import METRICS, ROLLOUTS, VALIDATION
-    from workflow_scripts.rl.inputs import columns_of, make_trainer
+    from workflow_scripts.rl.inputs import make_trainer
 
     fix_threads()
     trainer, tokenizer = make_trainer(stage, lambda steps: {1, (steps + 1) // 2, steps})
     history = trainer.train()
     trainer.backend.save(stage.out / "model", tokenizer)
-    stage.write("metrics.parquet", columns_of(history.metrics, METRICS), METRICS)
-    stage.write("validation.parquet", columns_of(history.validation, VALIDATION), VALIDATION)
+    stage.write("metrics.parquet", history.metrics, METRICS)
+    stage.write("validation.parquet", history.validation, VALIDATION)
     stage.write("samples.parquet", history.rollouts, ROLLOUTS)
     stage.account(
         steps=len(history.metrics),
