@@ -100,12 +100,10 @@ class Graph(Upstream):
         }
 
     def _reward(self, name: str) -> dict:
-        reward = self.config.rewards[name]
-        slice_ = plain(reward)
-        model = slice_.pop("teacher", None)
-        if reward.kind == "judge":
-            model = self.config.judges[slice_.pop("judge")].base
-        return slice_ | (self._judging(model) if model else {})
+        model, slice_ = self.config.rewarding_model(name), plain(self.config.rewards[name])
+        named = {"teacher", "judge"}  # inputs of the artifact, whose keys say more than names
+        settings = {setting: value for setting, value in slice_.items() if setting not in named}
+        return settings | (self._judging(model) if model else {})
 
     def _reward_models(self, arm: Arm) -> dict[str, Artifact]:
         reward = self.config.rewards[arm.reward]

@@ -183,6 +183,13 @@ class Config(Strict):
     placement: dict[str, Placement] = Field(default_factory=dict)
     hardware: Hardware = Hardware()
 
+    def rewarding_model(self, reward: str) -> str | None:
+        """The model that gives a reward, as it was before any distillation; None for a rule or the truth."""
+        settings = self.rewards[reward]
+        if settings.kind == "judge":
+            return self.judges[settings.judge].base
+        return settings.teacher if settings.kind == "teacher" else None
+
     @model_validator(mode="after")
     def references_exist(self) -> "Config":
         from workflow_scripts.config.references import check_references

@@ -50,19 +50,11 @@ def check_placement(config: "Config") -> None:
 def arms_of(config: "Config") -> set[tuple[str, str, str]]:
     """(policy, algorithm, model that judges or "") of every arm of the studies."""
     return {
-        (policy, algorithm, _judging(config, reward))
+        (policy, algorithm, config.rewarding_model(reward) or "")
         for study in config.studies.values()
         for part in study.products
         for policy, algorithm, reward in product(part.policies, part.algorithms, part.rewards)
     }
-
-
-def _judging(config: "Config", name: str) -> str:
-    """The model that gives a reward, as it was before any distillation; empty for a rule."""
-    reward = config.rewards[name]
-    if reward.kind == "judge":
-        return config.judges[reward.judge].base
-    return reward.teacher if reward.kind == "teacher" else ""
 
 
 def _of_algorithms(config: "Config", part: str) -> Iterator[Use]:

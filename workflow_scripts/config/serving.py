@@ -49,12 +49,9 @@ def judging_models(config: "Config") -> Iterator[tuple[str, str]]:
     for exploration in config.explorations.values():
         yield "explore_policy", exploration.teacher
         yield "label_rollouts", exploration.teacher
-    for name in sorted({name for study in config.studies.values() for one in study.products for name in one.rewards}):
-        reward = config.rewards[name]
-        if reward.kind == "judge":
-            yield "train_policy", config.judges[reward.judge].base
-        elif reward.kind == "teacher":
-            yield "train_policy", reward.teacher
+    for name in sorted({name for study in config.studies.values() for name in study.every("rewards")}):
+        if model := config.rewarding_model(name):
+            yield "train_policy", model
     for judge in config.judges.values():
         yield "audit_judge", config.explorations[judge.exploration].teacher
         yield "audit_judge", judge.base
