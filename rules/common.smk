@@ -2,6 +2,7 @@
 import gc
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
@@ -111,6 +112,7 @@ def inputs_of(stage):
     return options
 
 
+@cache
 def placements_of(stage):
     """The placement of every job of a stage, by its artifact."""
     return {name: placement_of_job(graph.config, artifact) for name, artifact in graph.of_stage(stage).items()}
@@ -123,9 +125,8 @@ def jobs_differ(stage):
 
 def of_job(values):
     """A value of a rule: the one that all its jobs share, or a function of the job."""
-    distinct = list({repr(value): value for value in values.values()}.values())
-    if len(distinct) == 1:
-        return distinct[0]
+    if len({repr(value) for value in values.values()}) == 1:
+        return next(iter(values.values()))
     return lambda wildcards: values[wildcards.artifact]
 
 

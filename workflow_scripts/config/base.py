@@ -1,5 +1,6 @@
 """What all config models share."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,3 +20,10 @@ class Strict(BaseModel):
     """Unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raises ValueError `path: 'name' is not one of ...` for the first name that is not allowed."""
+    for name in names:
+        if name not in allowed:
+            raise ValueError(f"{path}: {name!r} is not one of {', '.join(sorted(allowed)) or '(none)'}")

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from workflow_scripts.config.base import Strict
+from workflow_scripts.rl.backends import OFFLOADS
 
 
 class Computation(Strict):
@@ -28,7 +29,7 @@ class Computation(Strict):
 
     @model_validator(mode="after")
     def offload_fits_backend(self) -> "Computation":
-        allowed = {"single": ("none",), "zero2": ("none", "optimizer"), "zero3": ("none", "optimizer", "all")}
-        if self.offload not in allowed[self.backend]:
-            raise ValueError(f"offload: {self.offload} with backend {self.backend}: {', '.join(allowed[self.backend])}")
+        allowed = OFFLOADS[self.backend]
+        if self.offload not in allowed:
+            raise ValueError(f"offload: {self.offload} with backend {self.backend}: {', '.join(allowed)}")
         return self

@@ -35,7 +35,7 @@ def models_of(artifact: Artifact) -> set[str]:
     if artifact.stage == "prepare_model":
         return {artifact.config["model"]}
     inputs = artifact.inputs.values()
-    return {_model(one) for one in inputs if one.stage == "prepare_model" or one.stage in _BEGAN_AS} - {""}
+    return {_model(one) for one in inputs if one.stage == "prepare_model" or one.stage in _BEGAN_AS}
 
 
 def _model(artifact: Artifact) -> str:

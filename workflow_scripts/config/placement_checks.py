@@ -5,7 +5,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from workflow_scripts.artifacts.fingerprint import ROOT, locked_versions
-from workflow_scripts.config.base import Environment
+from workflow_scripts.config.base import Environment, expect
 from workflow_scripts.config.placed import placement_of
 from workflow_scripts.config.serving import check_serving
 from workflow_scripts.config.stages import RANKED, STAGES
@@ -34,10 +34,8 @@ def check_placement(config: "Config") -> None:
     """Raises ValueError, one line, for the first setting of a placement that its stage cannot run with."""
     for name, place in config.placement.items():
         stage, colon, model = name.partition(":")
-        if stage not in STAGES:
-            raise ValueError(f"placement: {stage!r} is not one of {', '.join(sorted(STAGES))}")
-        if colon and model not in config.models:
-            raise ValueError(f"placement.{name}: {model!r} is not one of {', '.join(sorted(config.models))}")
+        expect("placement", [stage], STAGES)
+        expect(f"placement.{name}", [model] if colon else [], config.models)
         if place.nodes > 1 and stage not in RANKED:
             raise ValueError(f"placement.{name}.nodes: {place.nodes}: on several nodes run only {', '.join(RANKED)}")
     for use in _trainings(config):

@@ -1,9 +1,9 @@
 """Names that settings refer to must exist: each broken reference is named with its path and the allowed names."""
 
-from collections.abc import Iterable
 from itertools import product
 from typing import TYPE_CHECKING
 
+from workflow_scripts.config.base import expect
 from workflow_scripts.config.placement_checks import check_placement
 
 if TYPE_CHECKING:
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 def check_references(config: "Config") -> None:
     """Raises ValueError `path: 'name' is not one of ...` for the first reference that leads nowhere."""
     splits = [f"{name}.{split}" for name, dataset in config.datasets.items() for split in dataset.splits]
-    _expect("teacher", [config.teacher], config.models)
-    _expect("judge", [config.judge] if config.judge else [], config.judges)
-    _expect("validation.data", [config.validation.data], splits)
+    expect("teacher", [config.teacher], config.models)
+    expect("judge", [config.judge] if config.judge else [], config.judges)
+    expect("validation.data", [config.validation.data], splits)
     dataset, split = config.validation.data.split(".")
     if (rows := config.datasets[dataset].splits[split].rows) and config.validation.questions > rows:
         raise ValueError(
             f"validation.questions: {config.validation.questions} exceeds the {rows} rows of {config.validation.data}"
         )
-    _expect("only", config.only or [], config.studies)
+    expect("only", config.only or [], config.studies)
     _check_settings(config, splits)
     _check_studies(config, splits)
     _check_arms(config)
@@ -31,40 +31,40 @@ def check_references(config: "Config") -> None:
 
 def _check_settings(config: "Config", splits: list[str]) -> None:
     for name, dataset in config.datasets.items():
-        _expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
+        expect(f"datasets.{name}.against", dataset.against, [other for other in config.datasets if other != name])
         if dataset.source.kind == "pairs":
             _check_pairs(f"datasets.{name}", dataset, config.datasets)
         if dataset.source.kind == "mixture":
             sources = {other: one.source.kind for other, one in config.datasets.items()}
             plain = [split for split in splits if sources[split.partition(".")[0]] != "mixture"]
-            _expect(f"datasets.{name}.source.parts", dataset.source.parts, plain)
+            expect(f"datasets.{name}.source.parts", dataset.source.parts, plain)
             if dataset.against:
                 raise ValueError(f"datasets.{name}.against: a mixture has the questions of its parts: say it there")
     for name, model in config.models.items():
         if model.source.kind == "scratch":
-            _expect(f"models.{name}.source.data", [model.source.data], config.datasets)
+            expect(f"models.{name}.source.data", [model.source.data], config.datasets)
         elif model.source.kind == "finetuned":
             _check_finetuned(name, config, splits)
     for name, reward in config.rewards.items():
         if reward.kind == "judge":
-            _expect(f"rewards.{name}.judge", [reward.judge], config.judges)
+            expect(f"rewards.{name}.judge", [reward.judge], config.judges)
         elif reward.kind == "teacher":
-            _expect(f"rewards.{name}.teacher", [reward.teacher], config.models)
+            expect(f"rewards.{name}.teacher", [reward.teacher], config.models)
     for name, exploration in config.explorations.items():
         path = f"explorations.{name}"
-        _expect(f"{path}.policy", [exploration.policy], config.models)
-        _expect(f"{path}.teacher", [exploration.teacher], config.models)
-        _expect(f"{path}.data", [exploration.data], splits)
-        _expect(f"{path}.algorithm", [exploration.algorithm], config.algorithms)
-        _expect(f"{path}.entropy", [exploration.entropy], config.entropy)
+        expect(f"{path}.policy", [exploration.policy], config.models)
+        expect(f"{path}.teacher", [exploration.teacher], config.models)
+        expect(f"{path}.data", [exploration.data], splits)
+        expect(f"{path}.algorithm", [exploration.algorithm], config.algorithms)
+        expect(f"{path}.entropy", [exploration.entropy], config.entropy)
     for name, judge in config.judges.items():
-        _expect(f"judges.{name}.base", [judge.base], config.models)
-        _expect(f"judges.{name}.exploration", [judge.exploration], config.explorations)
-        _expect(f"judges.{name}.audit.compare", judge.audit.compare, config.models)
+        expect(f"judges.{name}.base", [judge.base], config.models)
+        expect(f"judges.{name}.exploration", [judge.exploration], config.explorations)
+        expect(f"judges.{name}.audit.compare", judge.audit.compare, config.models)
         if judge.audit.second_rater and judge.audit.second_rater.kind == "model":
-            _expect(f"judges.{name}.audit.second_rater.model", [judge.audit.second_rater.model], config.models)
+            expect(f"judges.{name}.audit.second_rater.model", [judge.audit.second_rater.model], config.models)
     for name, benchmark in config.benchmarks.items():
-        _expect(f"benchmarks.{name}.data", [benchmark.data], splits)
+        expect(f"benchmarks.{name}.data", [benchmark.data], splits)
         if "judge" in benchmark.graders and config.judge is None:
             raise ValueError(f"benchmarks.{name}.graders: judge grades, but no `judge:` says which")
 
@@ -74,10 +74,10 @@ TABLES = {"demonstrations": "demonstrations", "verdicts": "pairs", "references":
 
 def _check_finetuned(name: str, config: "Config", splits: list[str]) -> None:
     path, source = f"models.{name}.source", config.models[name].source
-    _expect(f"{path}.base", [source.base], config.models)
+    expect(f"{path}.base", [source.base], config.models)
     dataset, split = source.split
-    _expect(f"{path}.data", [dataset], config.datasets)
-    _expect(f"{path}.data", [f"{dataset}.{split}"], splits)
+    expect(f"{path}.data", [dataset], config.datasets)
+    expect(f"{path}.data", [f"{dataset}.{split}"], splits)
     wanted, table = TABLES[source.objective], config.datasets[dataset].table
     if table != wanted:
         raise ValueError(f"{path}.objective: {source.objective} is learnt from {wanted}, but {dataset} has {table}")
@@ -89,13 +89,13 @@ def _check_finetuned(name: str, config: "Config", splits: list[str]) -> None:
 
 
 def _check_pairs(path: str, dataset: "Dataset", datasets: "dict[str, Dataset]") -> None:
-    _expect(f"{path}.source.questions", dataset.source.questions, datasets)
+    expect(f"{path}.source.questions", dataset.source.questions, datasets)
     for other in dataset.source.questions:
         if datasets[other].table != "questions":
             raise ValueError(f"{path}.source.questions: {other!r} holds {datasets[other].table}, no questions")
         for name, split in dataset.splits.items():
             where = f"{path}.splits.{name}.source"
-            _expect(where, [split.source or name], datasets[other].splits)
+            expect(where, [split.source or name], datasets[other].splits)
 
 
 def _check_studies(config: "Config", splits: list[str]) -> None:
@@ -104,15 +104,15 @@ def _check_studies(config: "Config", splits: list[str]) -> None:
     for name, study in config.studies.items():
         path = f"studies.{name}"
         for part, allowed in product_of.items():
-            _expect(f"{path}.{part}", getattr(study, part) or [], allowed)
+            expect(f"{path}.{part}", getattr(study, part) or [], allowed)
             for number, further in enumerate(study.also):
-                _expect(f"{path}.also.{number}.{part}", getattr(further, part) or [], allowed)
+                expect(f"{path}.also.{number}.{part}", getattr(further, part) or [], allowed)
         for part, allowed in (
             ("models", config.models),
             ("judges", config.judges),
             ("benchmarks", config.benchmarks),
         ):
-            _expect(f"{path}.{part}", getattr(study, part) or [], allowed)
+            expect(f"{path}.{part}", getattr(study, part) or [], allowed)
         if study.models and study.benchmarks == []:
             raise ValueError(f"{path}.models: {', '.join(study.models)}: there are no benchmarks to evaluate them on")
 
@@ -145,9 +145,3 @@ def _enough(where: str, config: "Config", split: str, path: str, algorithm: str)
     rows, prompts = config.datasets[dataset].splits[name].rows, config.algorithms[algorithm].rollout.prompts
     if rows is not None and prompts > rows:
         raise ValueError(f"{path}: {prompts} exceeds the {rows} rows of {split}, on which {where} trains")
-
-
-def _expect(path: str, names: Iterable[str], allowed: Iterable[str]) -> None:
-    for name in names:
-        if name not in allowed:
-            raise ValueError(f"{path}: {name!r} is not one of {', '.join(sorted(allowed)) or '(none)'}")

@@ -12,10 +12,6 @@ from workflow_scripts.config.models import Config
 from workflow_scripts.hub import FILES
 
 
-def _dataset(split: str) -> str:
-    return split.partition(".")[0]
-
-
 class Upstream:
     """Artifacts by their names in a config, each made once."""
 
@@ -55,7 +51,8 @@ class Upstream:
         if dataset.source.kind == "pairs":
             inputs = {f"questions:{other}": self.data(other, seed) for other in slice_["source"].pop("questions")}
         if dataset.source.kind == "mixture":
-            inputs |= {f"part:{part}": self.data(part, seed) for part in map(_dataset, dataset.source.parts)}
+            parts = {part.partition(".")[0] for part in dataset.source.parts}
+            inputs |= {f"part:{part}": self.data(part, seed) for part in sorted(parts)}
         if dataset.source.kind == "hub" and dataset.source.downloaded:
             inputs["download"] = self.download("dataset", dataset.source.repo, dataset.source.revision)
         return self._artifact("sample_data", f"{name}.s{seed}", slice_, **inputs)
@@ -63,12 +60,11 @@ class Upstream:
     @once
     def model(self, name: str, seed: int) -> Artifact:
         source, seed = self.config.models[name].source, self._upstream_seed(seed)
-        if source.kind == "hub":
-            download = self.download("model", source.repo, source.revision)
+        if source.kind in ("hub", "gguf"):
+            hub = source.kind == "hub"
+            inputs = {"download": self.download("model", source.repo, source.revision)} if hub else {}
             slice_ = {"model": name, "source": plain(source), "seed": 0}
-            return self._artifact("prepare_model", name, slice_, download=download)
-        if source.kind == "gguf":
-            return self._artifact("prepare_model", name, {"model": name, "source": plain(source), "seed": 0})
+            return self._artifact("prepare_model", name, slice_, **inputs)
         slice_ = {"model": name, "source": plain(source) | {"template": self._template(name)}, "seed": seed}
         if source.kind == "scratch":
             return self._artifact("prepare_model", f"{name}.s{seed}", slice_, data=self.data(source.data, seed))
