@@ -31,9 +31,14 @@ def collect(config: dict[str, Any], read: Reader, foreign: Iterable[str]) -> Tab
     for origin, adapter in adapters.items():
         tables.count(origin, **adapter.counts, **counts[origin])
         tables.notes += adapter.notes()
+    add_splits(tables, dealt)
+    return tables
+
+
+def add_splits(tables: Tables, dealt: dict[str, list[Row]]) -> None:
+    """The table of QUESTIONS of each split, and its count."""
     for split, rows in dealt.items():
         ids = [question_id(row.subject, row.prompt) for row in rows]
         cells = {name: [getattr(row, name) for row in rows] for name in Row._fields}
         tables.files.append((f"{split}.parquet", {"question_id": ids, **cells}, QUESTIONS))
         tables.count(split, kept=len(rows))
-    return tables

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from workflow_scripts.artifacts.schemas import QUESTIONS
+from workflow_scripts.data.collect import add_splits
 from workflow_scripts.data.sources import Tables
 from workflow_scripts.data.sources.columns import Row
 from workflow_scripts.data.splits import deal
-from workflow_scripts.data.text import question_id
 
 
 def make_tables(config: dict[str, Any], parts: dict[str, Iterable[dict[str, Any]]]) -> Tables:
@@ -20,9 +19,5 @@ def make_tables(config: dict[str, Any], parts: dict[str, Iterable[dict[str, Any]
     dealt, counts = deal(splits, lambda _: rows, config["seed"], ())
     tables = Tables()
     tables.count("parts", loaded=len(rows), **counts["parts"])
-    for split, chosen in dealt.items():
-        ids = [question_id(row.subject, row.prompt) for row in chosen]
-        cells = {name: [getattr(row, name) for row in chosen] for name in Row._fields}
-        tables.files.append((f"{split}.parquet", {"question_id": ids, **cells}, QUESTIONS))
-        tables.count(split, kept=len(chosen))
+    add_splits(tables, dealt)
     return tables
