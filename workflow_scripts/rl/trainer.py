@@ -91,11 +91,6 @@ class Trainer:
         self.history, self.events = History(), Events(stage)
 
     @property
-    def model(self) -> Any:
-        """The model as trained so far."""
-        return self.backend.rollout_model
-
-    @property
     def responses(self) -> int:
         """Responses sampled for training so far."""
         return self.collector.batches * self.settings.rollout.prompts * self.settings.rollout.samples

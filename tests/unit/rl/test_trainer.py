@@ -40,7 +40,7 @@ def make_trainer(folder, settings, reward=many_letters, seed=0, **extra):
 
 
 def outcome(trainer, history):
-    weights = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    weights = {name: value.clone() for name, value in trainer.backend.rollout_model.state_dict().items()}
     return weights, history.metrics, history.validation, history.rollouts
 
 
@@ -158,10 +158,10 @@ def test_without_mixed_groups_nothing_is_updated(tmp_path):
         return type(result)(result.values, result.verdicts | True, result.p_yes)  # soft values vary, verdicts do not
 
     trainer = make_trainer(tmp_path, nano_settings(steps=2), reward=constant)
-    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
+    before = {name: value.clone() for name, value in trainer.backend.rollout_model.state_dict().items()}
     metrics = trainer.train().metrics
     assert all(row["skipped"] and row["groups_kept"] == 0 and row["entropy"] is None for row in metrics)
-    assert all(torch.equal(value, before[name]) for name, value in trainer.model.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in trainer.backend.rollout_model.state_dict().items())
 
 
 def test_refill_samples_until_there_are_enough_mixed_groups(tmp_path):
@@ -227,7 +227,9 @@ def test_entropy_change_is_that_of_the_same_responses(tmp_path):
     trainer.updater.run = lambda kept, *rest: seen.append(kept) or run(kept, *rest)
     row = trainer.train().metrics[0]
     rollouts = seen[0]
-    _, after = all_log_probs(Policy(trainer.model), rollouts.prompts, rollouts.tokens, rollouts.mask, budget=999)
+    _, after = all_log_probs(
+        Policy(trainer.backend.rollout_model), rollouts.prompts, rollouts.tokens, rollouts.mask, budget=999
+    )
     expected = response_entropy(after, rollouts.mask) - response_entropy(rollouts.entropy, rollouts.mask)
     assert row["entropy_change"] == pytest.approx(expected, abs=1e-6) and abs(expected) > 1e-4
 
@@ -272,7 +274,7 @@ def test_reference_terms_pull_back(tmp_path):
         trainer = make_trainer(tmp_path / f"{kl_in}{coefficient}", settings, reference=nano_policy()[0])
         start = nano_policy()[0].state_dict()
         trainer.train()
-        now = trainer.model.state_dict()
+        now = trainer.backend.rollout_model.state_dict()
         distances[kl_in, coefficient] = sum(float((now[name] - start[name]).square().sum()) for name in start)
     assert distances["loss", 5.0] < distances["loss", 0.0]
     assert distances["reward", 5.0] != distances["loss", 0.0]
@@ -302,7 +304,7 @@ def test_responses_of_the_start_make_supervised_fine_tuning(tmp_path):
     part = seen[0]
     start, _ = all_log_probs(Policy(nano_policy()[0]), part.prompts, part.tokens, part.mask, budget=999)
     assert torch.allclose(part.old_log_probs, start, atol=1e-5)
-    after, _ = all_log_probs(Policy(trainer.model), part.prompts, part.tokens, part.mask, budget=999)
+    after, _ = all_log_probs(Policy(trainer.backend.rollout_model), part.prompts, part.tokens, part.mask, budget=999)
     likelihood = [float((values.sum(-1) * part.rewards).sum()) for values in (start, after)]
     assert likelihood[1] > likelihood[0] + 1
     with pytest.raises(ValueError, match="responses: start is set, but there is no reference model"):

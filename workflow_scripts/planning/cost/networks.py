@@ -44,11 +44,6 @@ class Network:
         norms = (2 * self.layers + 1) * self.width
         return self.matrices + biases + norms + self.output * (1 if self.tied else 2)
 
-    @property
-    def without_embeddings(self) -> int:
-        """Parameters without embedding and head, as Qwen publishes them."""
-        return self.parameters - self.output * (1 if self.tied else 2)
-
     def kv_bytes(self, precision: int = 2) -> int:
         """Bytes of the KV cache of one token."""
         return 2 * self.layers * self.kv_heads * self.head * precision
