@@ -11,7 +11,10 @@ PASS_COST = 128  # a further pass through the layers costs about as much as so m
 
 
 class Passes(Protocol):
-    """Ways through the layers of a decoder, to the hidden states (len(read), D) of some places of the flattened rows."""
+    """Ways through the layers of a decoder, to the hidden states (len(read), D) of the places `read` of the flattened rows.
+
+    There may be more of them: rows beyond are padding.
+    """
 
     def whole(self, rows: torch.Tensor, read: torch.Tensor) -> torch.Tensor:
         """Of sequences (B, W), padded on the right."""
@@ -30,7 +33,7 @@ class Passes(Protocol):
 
 @dataclass(frozen=True)
 class Hidden:
-    """Hidden states (N, D) that predict response tokens: state n predicts `tokens[rows[n], places[n]]`."""
+    """Hidden states (at least N, D) that predict response tokens: state n predicts `tokens[rows[n], places[n]]`."""
 
     states: torch.Tensor
     rows: torch.Tensor
@@ -52,7 +55,8 @@ def shared_prompt_hidden(passes: Passes, prompts: list[list[int]], tokens: torch
     for part in like_lengths([length - 1 for length in lengths]):
         own, width = torch.tensor(part, device=device), max(lengths[row] for row in part) - 1
         row, place = torch.nonzero(mask[part, 1 : width + 1].to(device), as_tuple=True)
-        hidden.append(passes.responses(tokens[own, :width], group[own], ends, row * width + place))
+        states = passes.responses(tokens[own, :width], group[own], ends, row * width + place)
+        hidden.append(states[: len(row)])
         index.append(torch.stack([own[row], place + 1]))
     return Hidden(torch.cat(hidden), *torch.cat(index, dim=1))
 

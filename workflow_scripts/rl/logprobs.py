@@ -13,6 +13,7 @@ from workflow_scripts.models.products import product, weight_gradient
 # Logits per chunk: on a CPU they should fit its cache (measured); a GPU needs a large matrix product to be busy, and
 # 256 MiB are little there.
 CHUNK_LOGITS = {"cpu": 2**17, "cuda": 2**26}
+CHUNK_STEP = 64  # chunks are multiples of it, so that few shapes occur
 LEAST_CHUNK = 64  # tokens; with fewer, reading the head once per chunk costs more than the cache saves
 
 
@@ -36,7 +37,8 @@ def token_log_probs_and_entropy(hidden, lm_head_weight, targets, *, temperature=
 
 def default_chunk(vocabulary_size: int, device: str) -> int:
     """Tokens per chunk, so that its logits take a fixed number of bytes on a device of this type."""
-    return max(LEAST_CHUNK, CHUNK_LOGITS.get(device, CHUNK_LOGITS["cuda"]) // vocabulary_size)
+    fitting = CHUNK_LOGITS.get(device, CHUNK_LOGITS["cuda"]) // vocabulary_size
+    return max(LEAST_CHUNK, fitting // CHUNK_STEP * CHUNK_STEP)
 
 
 class _ChunkedLogProbs(torch.autograd.Function):

@@ -98,7 +98,9 @@ class Policy(torch.nn.Module):
             self.model.train(torch.is_grad_enabled())
         found: Hidden = self._hidden(self._passes, prompts, tokens, mask)
         targets = tokens[found.rows, found.places]
-        log_probs, entropy = self.head(found.states, targets, temperature)
+        spare = len(found.states) - len(targets)
+        both = self.head(found.states, torch.nn.functional.pad(targets, (0, spare)), temperature)
+        log_probs, entropy = (values[: len(targets)] for values in both)
         empty = torch.zeros(mask.shape, dtype=log_probs.dtype, device=log_probs.device)
         index = (found.rows, found.places)
         return empty.index_put(index, log_probs), empty.index_put(index, entropy)
