@@ -1,9 +1,9 @@
 """The layers of a Llama-family model (Qwen2, Qwen3, Llama) in few kernels, on the Hugging Face model's own weights.
 
 Hugging Face's forward is written to be read and exchanged part by part: a small model spends more time between its
-kernels than in them. Here query, key and value are one matrix product, as are gate and up; the residual enters the
-product that precedes it; both rotations are one complex product. Tokens are flat (N,), so that padding, packing and
-caches are the affair of one function, the attention that the caller hands in:
+kernels than in them. Here query, key and value are one matrix product; the residual enters the product that precedes
+it; both rotations are one complex product. Tokens are flat (N,), so that padding, packing and caches are the affair of
+one function, the attention that the caller hands in:
 
     lean = lean_model(model)                                             # None: another architecture, use the model
     states = lean.hidden(tokens, lean.rotary(positions), attend)         # (N, D), differentiable in the weights
@@ -30,7 +30,7 @@ Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """One layer: matrices (out, in), joined where they read the same input; None: there is no such bias or norm."""
+    """One layer: matrices (out, in), those of query, key and value joined; None: there is no such bias or norm."""
 
     norm: torch.Tensor
     qkv: torch.Tensor
@@ -39,8 +39,10 @@ class LayerWeights:
     output: torch.Tensor
     output_bias: torch.Tensor | None
     mlp_norm: torch.Tensor
-    gate_up: torch.Tensor
-    gate_up_bias: torch.Tensor | None
+    gate: torch.Tensor  # not joined with `up`: it saves no time, and its gradient would have to be put together again
+    gate_bias: torch.Tensor | None
+    up: torch.Tensor
+    up_bias: torch.Tensor | None
     down: torch.Tensor
     down_bias: torch.Tensor | None
 
@@ -99,9 +101,10 @@ class LeanModel:
             query, key, value = self._project(self._norm(states, layer.norm), layer, rotary)
             mixed = attend(index, query, key, value).reshape(len(tokens), -1)
             states = _added(states, mixed, layer.output, layer.output_bias)
-            inner = functional.linear(self._norm(states, layer.mlp_norm), layer.gate_up, layer.gate_up_bias)
-            gate, up = inner.chunk(2, dim=-1)
-            states = _added(states, functional.silu(gate) * up, layer.down, layer.down_bias)
+            inner = self._norm(states, layer.mlp_norm)
+            gate = functional.silu(functional.linear(inner, layer.gate, layer.gate_bias))
+            inner = gate * functional.linear(inner, layer.up, layer.up_bias)
+            states = _added(states, inner, layer.down, layer.down_bias)
         return self._norm(states, self.base.norm.weight)
 
     def _project(self, states: torch.Tensor, layer: LayerWeights, rotary: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -125,7 +128,7 @@ class LeanModel:
         if normed:
             own, other = self._pairs(attention.q_norm.weight), self._pairs(attention.k_norm.weight)
             qk_norm = torch.cat([own.expand(self.heads, -1), other.expand(self.key_heads, -1)])
-        biased, inner_biased = query.bias is not None, mlp.gate_proj.bias is not None
+        biased = query.bias is not None
         return LayerWeights(
             norm=layer.input_layernorm.weight,
             qkv=torch.cat([self._pairs(query.weight), self._pairs(key.weight), value.weight]),
@@ -134,8 +137,10 @@ class LeanModel:
             output=attention.o_proj.weight,
             output_bias=attention.o_proj.bias,
             mlp_norm=layer.post_attention_layernorm.weight,
-            gate_up=torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]),
-            gate_up_bias=torch.cat([mlp.gate_proj.bias, mlp.up_proj.bias]) if inner_biased else None,
+            gate=mlp.gate_proj.weight,
+            gate_bias=mlp.gate_proj.bias,
+            up=mlp.up_proj.weight,
+            up_bias=mlp.up_proj.bias,
             down=mlp.down_proj.weight,
             down_bias=mlp.down_proj.bias,
         )
