@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.tiny import small_model
-from workflow_scripts.generation import EngineSettings, inprocess, make_engine
+from workflow_scripts.generation import EngineSettings, decoder, make_engine
+from workflow_scripts.generation.decoder import Pace
 from workflow_scripts.models.tokenizer import train_tokenizer
 
 PROMPTS = [[30, 31, 32], [40], [50, 51, 52, 53, 54, 55], [60, 61]]
@@ -87,11 +88,20 @@ def test_equal_seeds_repeat_and_others_do_not(policy):
     assert one.text != other.text
 
 
-@pytest.mark.parametrize(("rows", "share"), [(512, 0.0), (512, 1.0), (16, 0.8), (32, 0.5)])
-def test_batching_and_dropping_ended_rows_change_nothing(policy, monkeypatch, rows, share):
+@pytest.mark.parametrize(
+    "pace",
+    [
+        Pace(slots=512, stride=1, rounding=1, keep=0.0),
+        Pace(slots=512, stride=1, rounding=1, keep=1.0),
+        Pace(slots=16, stride=1, rounding=1, keep=0.8),
+        Pace(slots=20, stride=1, rounding=1, keep=0.5),  # slots are filled again before all are free
+        Pace(slots=7, stride=2, rounding=4, keep=0.8),  # the samples of a prompt do not fit together
+        Pace(slots=40, stride=8, rounding=128, keep=0.5),  # as on a GPU
+    ],
+)
+def test_slots_refill_and_dropping_ended_rows_change_nothing(policy, monkeypatch, pace):
     expected = generate(policy)
-    monkeypatch.setattr(inprocess, "MAX_ROWS", rows)
-    monkeypatch.setattr(inprocess, "COMPACT_BELOW", share)
+    monkeypatch.setitem(decoder.PACES, "cpu", pace)
     ours = generate(policy)
     assert torch.equal(ours.tokens, expected.tokens) and torch.equal(ours.truncated, expected.truncated)
     torch.testing.assert_close(ours.log_probs, expected.log_probs, rtol=1e-4, atol=2e-5)
