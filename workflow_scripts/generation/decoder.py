@@ -32,12 +32,13 @@ class Pace:
     stride: int  # steps between two looks of the host, each of which a GPU has to be waited for
     rounding: int  # to a multiple of this many places attention reads: a graph is captured for each
     keep: float  # rows are moved to the front when at most this share still runs
+    powers: bool  # whether a step takes a power of two of rows: a graph is captured for each
 
 
 # On a CPU measured (nano, 15,360 responses): 256 rows keep the cache of keys and values near; no share is much better.
 PACES = {
-    "cpu": Pace(slots=256, stride=1, rounding=1, keep=0.8),
-    "cuda": Pace(slots=512, stride=8, rounding=128, keep=0.5),
+    "cpu": Pace(slots=256, stride=1, rounding=1, keep=0.8, powers=False),
+    "cuda": Pace(slots=512, stride=8, rounding=128, keep=0.5, powers=True),
 }
 REFILL = 0.25  # slots are filled again when at least this share of them is free
 
@@ -205,10 +206,8 @@ class Decoder:
             self.longest = int(slots.position[: self.used].max()) if self.used else 0
 
     def _rows(self) -> int:
-        """Slots that take the next step: those in use, on a GPU rounded up to a power of two."""
-        if self.graphs is None:
-            return self.used
-        return min(1 << (self.used - 1).bit_length(), len(self.slots.row))
+        """Slots that take the next step: those in use, and some that are not where the pace asks for a power of two."""
+        return min(1 << (self.used - 1).bit_length(), len(self.slots.row)) if self.pace.powers else self.used
 
     def _bound(self) -> int:
         """Places that attention reads: past the largest position that the next step comes to, rounded up."""

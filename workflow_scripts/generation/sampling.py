@@ -46,5 +46,5 @@ def _search(weights: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, 
     # strictly below the total, so that rounding never points past the last place with any weight
     target = torch.minimum(target[:, None], torch.nextafter(total, torch.zeros_like(total)))
     place = torch.searchsorted(running, target, right=True)
-    before = (running - weights).gather(1, place)
+    before = running.gather(1, place) - weights.gather(1, place)
     return place.squeeze(1), (target - before).clamp(min=0).squeeze(1)
