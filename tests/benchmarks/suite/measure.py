@@ -12,7 +12,7 @@ NO_GPU = "no GPU here: not measured"
 
 @dataclass(frozen=True)
 class Row:
-    """One measured ratio. `ours_values` and `other_values` belong together, one pair per repetition; empty: not measured.
+    """One measured ratio. `ours_values` and `other_values` are pairs, one per repetition; empty: not measured.
 
     `peak_share` is our share of what the hardware does at most, measured in the same run (for training the rate of a
     large matrix product, for decoding the roofline). `target` is the ratio to reach, `peak_target` that share.

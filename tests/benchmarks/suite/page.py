@@ -48,7 +48,7 @@ def amount(values: list[float], unit: str) -> str:
 
 
 def drawn(row: dict[str, Any], bottom: float, top: float) -> Markup:
-    """Range and median of the ratios on a logarithmic axis from `bottom` to `top`, with lines at 1 and at the target."""
+    """Range and median of the ratios, on a logarithmic axis from `bottom` to `top`; lines at 1 and at the target."""
     if row["median"] is None:
         return Markup("")
 
