@@ -52,8 +52,8 @@ class Shape:
 
 
 def forward_flops(shape: Shape, *, tokens: int, pairs: int, predicted: int) -> int:
-    """Operations of a forward pass over `tokens`, of which `pairs` (token, visible token) meet in attention, with logits
-    at `predicted` places."""
+    """Operations of a forward pass over `tokens`, with `pairs` (token, visible token) in attention and logits at
+    `predicted` places."""
     attention = 4 * shape.layers * shape.heads * shape.head_size * pairs
     return 2 * shape.body * tokens + attention + 2 * shape.head * predicted
 
@@ -97,8 +97,10 @@ def decode_seconds(shape: Shape, rows: int, context: float, *, bandwidth: float,
 def generation_seconds(
     shape: Shape, prompts: list[int], samples: int, lengths: list[int], *, bandwidth: float, peak: float
 ) -> float:
-    """The least time to sample responses of `lengths`: the prompts once, then one step per token of all that still run."""
-    prefill = forward_flops(shape, tokens=sum(prompts), pairs=sum(p * (p + 1) // 2 for p in prompts), predicted=0) / peak
+    """The least time to sample responses of `lengths`: the prompts once, then a step per token of all that still run."""
+    prefill = (
+        forward_flops(shape, tokens=sum(prompts), pairs=sum(p * (p + 1) // 2 for p in prompts), predicted=0) / peak
+    )
     mean_prompt = sum(prompts) / len(prompts)
     steps = 0.0
     for t in range(max(lengths)):
