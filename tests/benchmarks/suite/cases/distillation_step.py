@@ -23,6 +23,7 @@ from statistics import median
 from tests.benchmarks.suite import materials
 from tests.benchmarks.suite.flops import Shape, forward_flops, peak_share
 from tests.benchmarks.suite.measure import Row, alternate, gemm_peak
+from tests.benchmarks.suite.profile import profiled
 from tests.benchmarks.suite.turns import Turns
 
 LR, MANY = 1e-6, 10**6
@@ -36,7 +37,6 @@ class Case:
     batch: int
     updates: int  # of a turn
     repetitions: int
-    limit: str
 
 
 def rows(quick: bool) -> Iterator[Row]:
@@ -47,14 +47,12 @@ def rows(quick: bool) -> Iterator[Row]:
 
 def nano_case(quick: bool = False) -> Case:
     material = materials.nano_judge()
-    limit = ""
-    return Case(material, examples(material, 2048), 32, 10 if quick else 40, 2 if quick else 9, limit)
+    return Case(material, examples(material, 2048), 32, 10 if quick else 40, 2 if quick else 9)
 
 
 def smollm2_case() -> Case:
     material = materials.smollm2("judge_paper")
-    limit = ""
-    return Case(material, examples(material, 64), 4, 1, 3, limit)
+    return Case(material, examples(material, 64), 4, 1, 3)
 
 
 def examples(material: materials.Material, rows: int) -> Examples:
@@ -160,7 +158,7 @@ def measured(case: Case) -> Row:
         *values,
         "cpu, 1 thread",
         peak_share=peak_share(flops, cpu[0], gemm_peak()),
-        limit=case.limit,
+        limit=profiled(ours).line(),
         note=f"in CPU seconds {cpu[1] / cpu[0]:.2f} x; {flops / 1e9:.2f} GFLOP a turn are needed",
     )
 
