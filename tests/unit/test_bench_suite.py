@@ -192,8 +192,8 @@ def test_both_sides_sample_the_lengths_of_the_trace():
     assert found.lengths.tolist() == lengths and not found.truncated.any()
     assert len(set(found.tokens[found.mask].tolist())) > 5  # sampled, not made up
     inputs = torch.tensor([prompt for prompt in prompts for _ in range(3)])
-    for _ in range(2):  # a second generation begins anew
-        processors = LogitsProcessorList([ForcedEnds(lengths, "cpu")])
+    processors = LogitsProcessorList([ForcedEnds(lengths, "cpu")])
+    for _ in range(2):  # the same one serves every generation
         torch.manual_seed(0)
         theirs = model.generate(
             input_ids=inputs,
