@@ -150,7 +150,7 @@ def measured(case: Case) -> Row:
     flops = turn_flops(case)
     steps = f"{case.updates} updates" if case.updates > 1 else "1 update"
     return Row(
-        "distillation step",
+        "Distillation step",
         f"{case.material.name}, {steps} of {case.batch} examples",
         "ours",
         "TRL SFTTrainer",
