@@ -1,9 +1,9 @@
 r"""The LaTeX parser under math-verify, made quicker in two places; what it gives stays the same.
 
-Where its grammar is ambiguous to a look at the next tokens alone, ANTLR predicts with the full context of the rules that
-led there (LL), which it cannot remember: most of the time of a parse, each time. Prediction without that context (SLL)
-is remembered, and by ANTLR's documentation (PredictionMode.SLL) gives either the same tree or a syntax error. So it goes
-first, and after an error the parse starts anew with LL.
+Where its grammar is ambiguous to a look at the next tokens alone, ANTLR predicts with the full context of the rules
+that led there (LL), which it cannot remember: most of the time of a parse, each time. Prediction without that context
+(SLL) is remembered, and by ANTLR's documentation (PredictionMode.SLL) gives either the same tree or a syntax error. So
+it goes first, and after an error the parse starts anew with LL.
 
 A number goes through Python's tokenizer and `exec` in sympy, where its digits say all.
 """
