@@ -2,8 +2,8 @@
 
 The tokens that all prompts of a call begin with, a template's instruction, are read once. Only the last real position
 of each right-padded row goes through the output head. Under causal attention the padding behind a row cannot reach it,
-so no attention mask is needed. Nothing is kept between calls: the batch that a prompt is scored in decides the last bits
-of its probability, and a resumed run must meet the same batches as an unbroken one.
+so no attention mask is needed. Nothing is kept between calls: the batch that a prompt is scored in decides the last
+bits of its probability, and a resumed run must meet the same batches as an unbroken one.
 """
 
 from pathlib import Path

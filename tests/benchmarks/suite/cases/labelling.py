@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.suite.cpu import Clocked, ratio
 from tests.benchmarks.suite.materials import NANO, Material, judge_pairs, smollm2
 from tests.benchmarks.suite.measure import Row, alternate, empty_row
 
@@ -51,11 +52,11 @@ def _row(material: Material, make: Callable[[int], Rows], labels: int, repetitio
             begun = time.perf_counter()
             judge = opened.enter_context(_judge(engine, folder, material.template))
             starts.append(time.perf_counter() - begun)
-            sides.append(_labels(judge, pairs, labels, scores.setdefault(engine, [])))
+            sides.append(Clocked(_labels(judge, pairs, labels, scores.setdefault(engine, []))))
         values = alternate(*sides, repetitions)
     gap = _largest_gap(*scores.values())
     assert gap < TOLERANCE, f"probabilities differ by {gap}"
-    note = f"{labels} labels a repetition; to start: {starts[0]:.1f} s and {starts[1]:.1f} s; "
+    note = f"{ratio(*(side.seconds for side in sides), repetitions)}; {labels} labels a repetition; to start: {starts[0]:.1f} s and {starts[1]:.1f} s; "
     note += f"probabilities differ by {gap:.0e} at most"
     return Row(GROUP, material.name, OURS, OTHER, "s", *values, "cpu", note=note, limit=LIMITS[material.template])
 

@@ -12,8 +12,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from tests.benchmarks.suite.cpu import Clocked, ratio
 from tests.benchmarks.suite.measure import Row, alternate, empty_row, gemm_peak, synchronize
 
 # vocabulary, width of the hidden states, tokens: the nano policy, a small one, SmolLM2-135M's, Qwen2.5-0.5B's
@@ -44,13 +46,14 @@ def _measured(size: tuple[int, int, int], device: str, repetitions: int) -> Iter
     vocabulary, width, tokens = size
     inputs = _problem(size, device)
     _same(inputs)
-    sides = [_timed(way, inputs, device) for way in WAYS.values()]
+    sides = [Clocked(_timed(way, inputs, device)) for way in WAYS.values()]
     seconds = alternate(*sides, repetitions)
-    flops = 4 * 2 * tokens * vocabulary * width
-    share = flops / sorted(seconds[0])[len(seconds[0]) // 2] / gemm_peak(device, inputs[0].dtype)
+    busy = seconds[0] if device == "cuda" else sides[0].seconds[-repetitions:]
+    share = 4 * 2 * tokens * vocabulary * width / median(busy) / gemm_peak(device, inputs[0].dtype)
+    note = ratio(*(side.seconds for side in sides), repetitions)
     name = _name(size)
     limit = "its four matrix products" if share > 0.5 else "passes over the logits: exp, log and sums, not products"
-    yield Row(GROUP, f"{name}, time", OURS, OTHER, "s", *seconds, device, peak_share=share, limit=limit)
+    yield Row(GROUP, f"{name}, time", OURS, OTHER, "s", *seconds, device, peak_share=share, limit=limit, note=note)
     del inputs
     memory = ([_in_new_process(way, size, device) for _ in range(3)] for way in WAYS)
     note = f"the logits alone: {tokens * vocabulary * _bytes(device) / MIB:.0f} MiB"
