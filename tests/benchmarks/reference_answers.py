@@ -11,11 +11,12 @@ _MATH_MARKS = re.compile(r"(?<!\\)\$|\\[\[\]]")
 
 def read_references(folder: Path) -> dict[str, list[str]]:
     """File stem -> its non-empty references, in order; files without a known answer column are left out."""
-    found = {path.stem: _references(path) for path in sorted(folder.glob("*.json*"))}
+    found = {path.stem: references_of(path) for path in sorted(folder.glob("*.json*"))}
     return {name: answers for name, answers in found.items() if answers}
 
 
-def _references(path: Path) -> list[str]:
+def references_of(path: Path) -> list[str]:
+    """The non-empty references of one file, in order."""
     text = path.read_text()
     rows = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines() if line]
     return [answer for answer in map(_reference, rows) if answer]

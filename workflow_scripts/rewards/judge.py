@@ -9,7 +9,7 @@ the whole reference stay. One that does not fit without its question is not aske
 without content.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from workflow_scripts.data.prompts import render
-from workflow_scripts.models.loading import encode_chat, load_tokenizer
+from workflow_scripts.models.loading import encode_chats, load_tokenizer
 from workflow_scripts.rewards.content import is_content_free
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job, JudgeEngine, make_judge_engine, model_length
 from workflow_scripts.rewards.verdict_tokens import VerdictTokens, resolve_verdict_tokens
@@ -107,25 +107,26 @@ class Judge:
 
         A question that is too long loses its middle; None where the rest alone is too long.
         """
-        ids = self._encode(question, answer, reference)
+        ids = self._encode([(question, answer, reference)])[0]
         whole = kept = len(question)
         while len(ids) > self.limit and kept:
             room = 1 - (len(ids) - self.limit) / len(ids)  # as if all characters took equally many tokens
             kept = min(kept - 1, int(kept * room))
             head = kept - kept // 2
             shortened = question[:head] + CUT + question[whole - kept // 2 :] if kept else ""
-            ids = self._encode(shortened, answer, reference)
+            ids = self._encode([(shortened, answer, reference)])[0]
         return ids if len(ids) <= self.limit else None
 
-    def _encode(self, question: str, answer: str, reference: str) -> list[int]:
-        text = render(self.template, question=question, answer=answer, reference=reference)
-        return encode_chat(self.tokenizer, text)
+    def _encode(self, triples: Iterable[tuple[str, str, str]]) -> list[list[int]]:
+        texts = [render(self.template, question=q, answer=a, reference=r) for q, a, r in triples]
+        return encode_chats(self.tokenizer, texts)
 
     def score(self, questions: Sequence[str], answers: Sequence[str], references: Sequence[str]) -> Scores:
         """Probabilities of YES and NO for B triples; equal triples get equal numbers."""
         triples = list(zip(questions, answers, references, strict=True))
         distinct = {triple: index for index, triple in enumerate(dict.fromkeys(triples))}
-        prompts = [self.encode(*triple) for triple in distinct]
+        whole = zip(distinct, self._encode(distinct), strict=True)
+        prompts = [ids if len(ids) <= self.limit else self.encode(*triple) for triple, ids in whole]
         asked = [index for index, prompt in enumerate(prompts) if prompt is not None]
         yes, no = np.zeros(len(prompts)), np.zeros(len(prompts))
         yes[asked], no[asked] = self.engine.probabilities([prompts[index] for index in asked], self.tokens)

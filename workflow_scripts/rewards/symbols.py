@@ -45,7 +45,7 @@ def symbolic_verdicts(questions: list[Question]) -> list[Verdict]:
     """Verdicts in the order of `questions`; UNPARSABLE where a text is not tame, unasked."""
     memory = _memory()
     fresh = [one for one in dict.fromkeys(questions) if memory.get(one) is None and all(map(is_tame, one[1:]))]
-    known = dict(zip(fresh, _pool(os.getpid()).verify([_prepared(one) for one in fresh]), strict=True)) if fresh else {}
+    known = dict(zip(fresh, pool().verify([_prepared(one) for one in fresh]), strict=True)) if fresh else {}
     memory.add(known)
     return [known.get(one) or memory.get(one) or Verdict.UNPARSABLE for one in questions]
 
@@ -133,8 +133,9 @@ _starting = threading.Lock()
 _pools: dict[int, VerifierPool] = {}
 
 
-def _pool(process: int) -> VerifierPool:
+def pool() -> VerifierPool:
     """The pool of this process; one that was forked off has pipes of its own. StageError without math-verify."""
+    process = os.getpid()
     with _starting:
         if process not in _pools:
             if importlib.util.find_spec("math_verify") is None:

@@ -13,6 +13,7 @@ from collections import Counter
 from functools import cache, lru_cache
 from typing import Any
 
+from workflow_scripts.rewards.latex_parser import quicken
 from workflow_scripts.rewards.verdict import Verdict
 
 STYLES = ("strict", "lenient")
@@ -50,7 +51,7 @@ def check(style: str, answer: str, reference: str) -> str:
 def _lenient(answer: str, reference: str) -> str:
     from math_verify import LatexExtractionConfig, parse
 
-    _quiet()
+    _set_up()
     latex_alone = [LatexExtractionConfig()]  # its other search hands numbers and operators to Python's eval
     ours, theirs = (parse(f"\\boxed{{{text}}}", latex_alone, parsing_timeout=None) for text in (answer, reference))
     return _compared(theirs, ours) if ours and theirs else Verdict.UNPARSABLE
@@ -68,7 +69,7 @@ def _parse(text: str) -> list:
     """The expression that `text` stands for, in a list; [] for what the grammar does not know."""
     from math_verify import parse
 
-    _quiet()
+    _set_up()
     return parse(f"${text}$", _strict_settings(), fallback_mode="no_fallback", parsing_timeout=None)
 
 
@@ -159,5 +160,6 @@ def _repeats(expression: Any) -> Counter[str]:
 
 
 @cache
-def _quiet() -> None:
+def _set_up() -> None:
+    quicken()
     logging.disable(logging.WARNING)  # math-verify warns at its first call that it keeps no deadline: the pool does

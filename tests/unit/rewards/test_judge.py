@@ -14,7 +14,8 @@ from workflow_scripts.ranks import Ranks
 from workflow_scripts.rewards import RewardBatch
 from workflow_scripts.rewards.judge import CUT, Judge, Scores, judge_answers
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job, make_judge_engine
-from workflow_scripts.rewards.judge_engines.inprocess import InProcessEngine
+from workflow_scripts.rewards.judge_engines.inprocess import LEAST_SHARED, InProcessEngine
+from workflow_scripts.rewards.judge_engines.prefix import shared_length
 from workflow_scripts.rewards.judge_reward import from_judge
 from workflow_scripts.rewards.verdict_tokens import resolve_verdict_tokens
 
@@ -62,6 +63,30 @@ def test_batches_and_order_change_nothing_but_rounding(judge):
     whole = whole.score(QUESTIONS, ANSWERS, REFERENCES)
     back = judge.score(QUESTIONS[::-1], ANSWERS[::-1], REFERENCES[::-1])
     assert back.p_yes[::-1] == pytest.approx(whole.p_yes, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "own", [[[7], [8, 9, 7], [8, 9, 10], [9]], [[], [7, 8], [7]]], ids=["apart", "one in the others"]
+)
+def test_what_all_prompts_begin_with_is_read_once_and_changes_nothing_but_rounding(judge, own):
+    prompts, read = [[*range(5, 5 + LEAST_SHARED + 1), *ids] for ids in own], []
+    handle = judge.model.model.register_forward_pre_hook(lambda module, arguments: read.append(arguments[0].shape))
+    yes, no = judge.engine.probabilities(prompts, judge.tokens)
+    handle.remove()
+    assert read[0] == (1, shared_length(prompts)) and {length for _, length in read[1:]} <= {1, 2, 3}
+    for index, prompt in enumerate(prompts):
+        with torch.inference_mode():
+            expected = judge.model(torch.tensor([prompt])).logits[0, -1].softmax(-1)
+        assert yes[index] == pytest.approx(float(expected[list(judge.tokens.yes)].sum()), abs=1e-5)
+        assert no[index] == pytest.approx(float(expected[list(judge.tokens.no)].sum()), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "length"),
+    [([[1, 2, 3], [1, 2, 4]], 2), ([[1, 2], [1, 2, 3]], 1), ([[1, 2], [1, 2]], 1), ([[1], [2]], 0)],
+)
+def test_every_prompt_keeps_a_token_of_its_own(prompts, length):
+    assert shared_length(prompts) == length
 
 
 def test_equal_triples_are_run_once(judge):

@@ -20,6 +20,19 @@ from workflow_scripts.rl.sharded import sharded_reward
 
 SLOW = {name for name, *_, allowed in HOSTILE if Verdict.TIMEOUT in allowed}
 
+# Prints the parser's class and what it makes of a text, number formats included.
+PARSES = """
+import sys
+from latex2sympy2_extended import latex2sympy2
+from sympy import srepr
+from workflow_scripts.rewards import symbols_worker
+if sys.argv[1] == "plain":
+    symbols_worker.quicken = lambda: None
+found = symbols_worker._parse(sys.argv[2])
+print(latex2sympy2._Latex2Sympy)
+print([one if isinstance(one, str) else srepr(one) for one in found])
+"""
+
 
 @pytest.mark.parametrize(("response", "reference", "allowed"), [row[1:] for row in HOSTILE if row[0] not in SLOW])
 def test_answers_that_fooled_graders(response, reference, allowed):
@@ -114,3 +127,26 @@ def test_math_verify_and_what_it_needs_are_pinned_as_it_wants_them():
                 pin = pins[needed.name.lower().replace("-", "_")]
                 assert needed.specifier.contains(pin), line
                 assert importlib.metadata.version(needed.name) == pin
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"\frac{n(n+1)}{2}",
+        "x^5 - x^4 + x^3 - 1",  # SLL finds an error where there is none
+        r"x \ge 1",
+        r"[1, \infty) \cup \{0.50\}",
+        "007, .5, 1{,}000",
+        r"\begin{pmatrix} 1 & 2.50 \\ 3 & 4 \end{pmatrix}",
+        r"3\frac{1}{2}",
+        "50\\%",
+    ],
+)
+def test_the_quicker_parser_gives_the_same_expressions(latex):
+    """In processes of their own: the parser of this one must stay what math-verify brings."""
+    found = [
+        subprocess.run([sys.executable, "-c", PARSES, how, latex], cwd=ROOT, capture_output=True, text=True, check=True)
+        for how in ("plain", "quicker")
+    ]
+    plain, quicker = (one.stdout.splitlines() for one in found)
+    assert plain[0] != quicker[0] and plain[1:] == quicker[1:] != ["[]"]
