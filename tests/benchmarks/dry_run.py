@@ -112,6 +112,8 @@ def make_all(config: Path) -> None:
     for path in [*(results / artifact.manifest for artifact in graph.artifacts), results / "report" / "index.html"]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}\n")
+    for folder in ("figures", "tables"):
+        (results / "report" / folder).mkdir()
     measure([sys.executable, "-c", TOUCH, *options(config), "--touch", "--forceall", "--quiet"], config.parent, 1)
 
 
