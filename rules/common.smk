@@ -12,7 +12,7 @@ from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of_job
-from workflow_scripts.config.priorities import priorities
+from workflow_scripts.planning.priorities import priorities
 from workflow_scripts.planning.cost.check import check_memory
 from workflow_scripts.planning.merged import tell_plan
 
