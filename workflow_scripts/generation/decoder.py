@@ -20,6 +20,7 @@ from workflow_scripts.generation.cache import SlotCache
 from workflow_scripts.generation.graphs import StepGraphs
 from workflow_scripts.generation.passes import passes_of
 from workflow_scripts.generation.sampling import sample_tokens
+from workflow_scripts.models.products import product, rounded
 
 NOTHING = -1  # in place of a token
 
@@ -182,7 +183,7 @@ class Decoder:
         """Sample from hidden `states` of the slots `chosen` and record it; a response that ends leaves its slot."""
         slots = self.slots
         row, made, spare = slots.row[chosen], slots.made[chosen], slots.spare
-        logits = self.model.get_output_embeddings()(states)[:, : self.known].float()
+        logits = product(states, self.model.get_output_embeddings().weight)[:, : self.known].float()
         tokens, log_probs, entropy = sample_tokens(logits, temperature, slots.uniforms[row, made])
         slots.tokens[row, made], slots.log_probs[row, made], slots.entropy[row, made] = tokens, log_probs, entropy
         made = made + 1
@@ -206,8 +207,9 @@ class Decoder:
             self.longest = int(slots.position[: self.used].max()) if self.used else 0
 
     def _rows(self) -> int:
-        """Slots that take the next step: those in use, and some that are not where the pace asks for a power of two."""
-        return min(1 << (self.used - 1).bit_length(), len(self.slots.row)) if self.pace.powers else self.used
+        """Slots that take the next step: those in use, and some that are not, so that few numbers of rows occur."""
+        rows = 1 << (self.used - 1).bit_length() if self.pace.powers else rounded(self.used)
+        return min(rows, len(self.slots.row))
 
     def _bound(self) -> int:
         """Places that attention reads: past the largest position that the next step comes to, rounded up."""

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from workflow_scripts.models.products import product
+
 MODEL_TYPES = ("llama", "qwen2", "qwen3")
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")  # frequencies do not depend on the length of the sequence
 
@@ -102,15 +104,15 @@ class LeanModel:
             mixed = attend(index, query, key, value).reshape(len(tokens), -1)
             states = _added(states, mixed, layer.output, layer.output_bias)
             inner = self._norm(states, layer.mlp_norm)
-            gate = functional.silu(functional.linear(inner, layer.gate, layer.gate_bias))
-            inner = gate * functional.linear(inner, layer.up, layer.up_bias)
+            gate = functional.silu(product(inner, layer.gate, layer.gate_bias))
+            inner = gate.mul_(product(inner, layer.up, layer.up_bias))
             states = _added(states, inner, layer.down, layer.down_bias)
         return self._norm(states, self.base.norm.weight)
 
     def _project(self, states: torch.Tensor, layer: LayerWeights, rotary: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Rotated queries (N, H, size), rotated keys (N, K, size) and values (N, K, size)."""
         turned = self.heads + self.key_heads
-        joined = functional.linear(states, layer.qkv, layer.qkv_bias).view(len(states), -1, self.size)
+        joined = product(states, layer.qkv, layer.qkv_bias).view(len(states), -1, self.size)
         both, value = joined[:, :turned], joined[:, turned:]
         if layer.qk_norm is not None:
             both = functional.rms_norm(both, (self.size,), eps=self.epsilon) * layer.qk_norm
@@ -152,5 +154,4 @@ class LeanModel:
 
 def _added(states: torch.Tensor, inner: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     """states + inner @ weight.T + bias."""
-    total = torch.addmm(states, inner, weight.t())
-    return total if bias is None else total + bias
+    return product(inner, weight, bias).add_(states)
