@@ -11,7 +11,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from workflow_scripts.models.kernels import Norm, NormAndProjections, OutputAndFeedForward, Rotation, rotation_table
+from workflow_scripts.models.kernels import (
+    Gather,
+    Norm,
+    NormAndProjections,
+    OutputAndFeedForward,
+    Rotation,
+    rotation_table,
+)
 from workflow_scripts.models.products import rounded
 
 FUSED = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
@@ -19,8 +26,8 @@ FAMILY = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
 
 Named = list[tuple[str, torch.nn.Parameter]]
 
-# attend(layer, queries (B, S, heads, size), keys and values (B, S, key heads, size)) -> (B, S, heads * size)
-Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+# attend(queries (N, heads * size), keys and values of one layer (N, 2 * key heads * size)) -> (N, heads * size)
+Attend = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def fits(model: Any) -> bool:
@@ -106,26 +113,24 @@ class FusedDecoder:
         self._layers = [_layer(leaves, f"model.layers.{index}.") for index in range(config.num_hidden_layers)]
 
     def hidden(self, tokens: torch.Tensor, positions: torch.Tensor, attend: Attend, read: torch.Tensor) -> torch.Tensor:
-        """Hidden states of the places `read` of the flattened `tokens` (B, S), which stand at `positions` (B, S).
+        """Hidden states of `read` (M,), some of the `tokens` (N,), which stand at `positions` (N,).
 
-        (at least len(read), D): rows beyond are padding. The last layer runs its larger half on the places that are
-        read and no other, which saves two fifths of the work of a two-layer model that is asked for a verdict.
+        All are rounded up: `attend` gets more than N rows, and (at least M, D) are returned. The last layer runs its
+        larger half on the tokens that are read and no other, two fifths of the work where a two-layer model is asked
+        for a verdict.
         """
-        count, widths = tokens.numel(), [heads * self.size for heads in (self.heads, self.key_heads, self.key_heads)]
+        count, widths = len(tokens), [self.heads * self.size, 2 * self.key_heads * self.size]
         spare = rounded(count) - count
-        x = F.embedding(F.pad(tokens.flatten(), (0, spare)), self.embedding)
-        rotation = self._rotation(F.pad(positions.flatten(), (0, spare)))
-        for index, layer in enumerate(self._layers):
-            rotated = NormAndProjections.apply(
+        x = F.embedding(F.pad(tokens, (0, spare)), self.embedding)
+        rotation = self._rotation(F.pad(positions, (0, spare)))
+        for layer in self._layers:
+            projected = NormAndProjections.apply(
                 x, layer.norm, self._eps, layer.projections, layer.bias, rotation, widths
             )
-            heads = (part[:count].view(*tokens.shape, -1, self.size) for part in rotated)
-            attended = attend(index, *heads).view(count, -1)
-            if index < len(self._layers) - 1:
-                attended = F.pad(attended, (0, 0, 0, spare)) if spare else attended
-            else:
+            attended = attend(*projected)
+            if layer is self._layers[-1]:
                 read = F.pad(read, (0, rounded(len(read)) - len(read)))
-                x, attended = x.index_select(0, read), attended.index_select(0, read)
+                x, attended = Gather.apply(x, read), Gather.apply(attended, read)
             feed_forward = layer.feed_norm, self._eps, layer.gate_up, layer.down
             x = OutputAndFeedForward.apply(x, attended, layer.output, *feed_forward)
         return Norm.apply(x, self._norm, self._eps)

@@ -16,7 +16,7 @@ class NormAndProjections(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, norm, eps, weight, bias, rotation, widths):
-        """x (N, D), norm (D,), weight (sum of `widths`, D), bias or None. Queries, keys, values (N, width) each."""
+        """x (N, D), norm (D,), weight (sum of `widths`, D), bias or None. Queries (N, width); keys and values (N, width)."""
         unit, inverse = rms_unit(x, eps)
         y = unit * norm
         projected = product(y, weight, bias)
@@ -86,6 +86,24 @@ class Norm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad):
         return *rms_norm_backward(grad, *ctx.saved_tensors), None
+
+
+class Gather(torch.autograd.Function):
+    """Rows `places` (M,) of x (N, D), repeated where they repeat; its backward pass is that of an embedding, which adds
+    rows up several times faster than that of `index_select`.
+    """
+
+    @staticmethod
+    def forward(ctx, x, places):
+        ctx.save_for_backward(places)
+        ctx.rows = len(x)
+        return x.index_select(0, places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        (places,) = ctx.saved_tensors
+        return torch.ops.aten.embedding_dense_backward(grad, places, ctx.rows, -1, False), None
 
 
 def rms_unit(x: torch.Tensor, eps: float) -> tuple[torch.Tensor, torch.Tensor]:

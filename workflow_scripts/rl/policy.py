@@ -5,14 +5,15 @@ tokens and no other. All happens inside `forward`, so that ZeRO-3, which gathers
 called, gathers the head's too.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.batch import for_ranks, micro_batches
-from workflow_scripts.rl.forward import Hidden, ModelPasses, padded_hidden, shared_prompt_hidden
-from workflow_scripts.rl.fused_passes import FusedPasses
+from workflow_scripts.rl.forward import Hidden, padded_hidden, shared_prompt_hidden
+from workflow_scripts.rl.segments import hidden_of_segments
 from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
 from workflow_scripts.rl.packing import allow_packing, packed_hidden
 
@@ -82,8 +83,11 @@ class Policy(torch.nn.Module):
         if packing:
             allow_packing(model)
         shared = share_prompts and not activation_checkpointing
-        self._hidden = packed_hidden if packing else shared_prompt_hidden if shared else padded_hidden
-        self._passes = model if packing else ModelPasses(model) if decoder is None else FusedPasses(decoder)
+        if decoder is not None:
+            self._hidden, self._layers = partial(hidden_of_segments, shared=shared), decoder
+        else:
+            self._hidden = packed_hidden if packing else shared_prompt_hidden if shared else padded_hidden
+            self._layers = model
 
     def forward(
         self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
@@ -96,7 +100,7 @@ class Policy(torch.nn.Module):
         tokens = tokens.to(self.model.device)
         if self._checkpoints:  # layers recompute in training mode only
             self.model.train(torch.is_grad_enabled())
-        found: Hidden = self._hidden(self._passes, prompts, tokens, mask)
+        found: Hidden = self._hidden(self._layers, prompts, tokens, mask)
         targets = tokens[found.rows, found.places]
         spare = len(found.states) - len(targets)
         both = self.head(found.states, torch.nn.functional.pad(targets, (0, spare)), temperature)
