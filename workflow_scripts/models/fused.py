@@ -1,4 +1,4 @@
-"""A decoder of the Llama family (Llama, Mistral, Qwen2) run by few large steps, on the weights of the original.
+"""A decoder of the Llama family (Llama, Qwen2) as it is trained on a CPU, in few large steps.
 
 Queries, keys and values are one projection, and so are the two inputs of the feed-forward. All weights lie one after
 the other in two buffers, of which the original model's parameters become views: an optimiser sees two tensors.
@@ -19,10 +19,11 @@ from workflow_scripts.models.kernels import (
     Rotation,
     rotation_table,
 )
+from workflow_scripts.models.lean import lean_model
 from workflow_scripts.models.products import rounded
 
 FUSED = (("q_proj", "k_proj", "v_proj"), ("gate_proj", "up_proj"))
-FAMILY = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM")
+FAMILY = ("llama", "qwen2")
 
 Named = list[tuple[str, torch.nn.Parameter]]
 
@@ -31,15 +32,15 @@ Attend = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def fits(model: Any) -> bool:
-    """Whether `FusedDecoder` computes what this model does: its family, fp32 on a CPU, nothing out of the ordinary."""
+    """Whether `FusedDecoder` computes what this model does: its family, in fp32 on a CPU, no bias but the queries'."""
     config, weight = model.config, model.get_output_embeddings().weight
-    windows = getattr(config, "use_sliding_window", getattr(config, "sliding_window", None))
     return (
-        type(model).__name__ in FAMILY
+        config.model_type in FAMILY
+        and lean_model(model) is not None
         and weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and config.hidden_act == "silu"
-        and not (windows or config.attention_dropout or getattr(config, "mlp_bias", False))
+        and all(parameter.dtype == torch.float32 for parameter in model.parameters())
+        and not getattr(config, "mlp_bias", False)
+        and all(layer.self_attn.o_proj.bias is None for layer in model.base_model.layers)
     )
 
 

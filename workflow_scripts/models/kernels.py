@@ -16,7 +16,7 @@ class NormAndProjections(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, norm, eps, weight, bias, rotation, widths):
-        """x (N, D), norm (D,), weight (sum of `widths`, D), bias or None. Queries (N, width); keys and values (N, width)."""
+        """x (N, D), norm (D,), weight (sum of `widths`, D), bias or None. Returns parts of these widths."""
         unit, inverse = rms_unit(x, eps)
         y = unit * norm
         projected = product(y, weight, bias)

@@ -6,7 +6,7 @@ it; both rotations are one complex product. Tokens are flat (N,), so that paddin
 one function, the attention that the caller hands in:
 
     lean = lean_model(model)                                             # None: another architecture, use the model
-    states = lean.hidden(tokens, lean.rotary(positions), attend)         # (N, D), differentiable in the weights
+    states = lean.hidden(tokens, lean.rotary(positions), attend)         # (N, D), without gradients
     attend(layer, query (N, H, size), key (N, K, size), value (N, K, size)) -> (N, H, size)
 
 Queries and keys come rotated, their places reordered (pairs that turn together are neighbours): the same order in both,
@@ -81,7 +81,7 @@ class LeanModel:
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
 
     def weights(self) -> list[LayerWeights]:
-        """The weights of all layers as they are now, differentiable."""
+        """The weights of all layers as they are now."""
         return [self._layer(layer) for layer in self.base.layers]
 
     def rotary(self, positions: torch.Tensor) -> torch.Tensor:

@@ -13,9 +13,9 @@ import torch
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.batch import for_ranks, micro_batches
 from workflow_scripts.rl.forward import Hidden, padded_hidden, shared_prompt_hidden
-from workflow_scripts.rl.segments import hidden_of_segments
 from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
 from workflow_scripts.rl.packing import allow_packing, packed_hidden
+from workflow_scripts.rl.segments import hidden_of_segments
 
 if TYPE_CHECKING:
     from workflow_scripts.models.fused import FusedDecoder
@@ -69,10 +69,11 @@ class Policy(torch.nn.Module):
         activation_checkpointing: bool = False,
         decoder: "FusedDecoder | None" = None,
     ) -> None:
-        """`decoder`: the model's layers in the form in which they are trained, where it is not their own. `vocabulary` (V,) bool: the token ids that exist, None: all.
+        """`vocabulary` (V,) bool: the token ids that exist, None: all.
 
         `share_prompts`, `packing`: see `shared_prompt_hidden` and `packed_hidden`, which wins. Where activations are
         computed again layer by layer, prompts are not shared: a layer would store their keys and values twice.
+        `decoder`: the form in which the model is trained where it is not its own; it needs no padding.
         """
         super().__init__()
         weight = head_weight(model)

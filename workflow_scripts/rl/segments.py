@@ -83,7 +83,7 @@ def _bias(prefixes: np.ndarray, longest: int, width: int, spare: int) -> torch.T
 def hidden_of_segments(
     decoder: FusedDecoder, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, shared: bool
 ) -> Hidden:
-    """Hidden states that predict the response `tokens` (B, T) under `mask`. `shared`: each distinct prompt runs once."""
+    """Hidden states that predict response `tokens` (B, T) under `mask`. `shared`: each distinct prompt runs once."""
     lengths = mask.sum(dim=-1).tolist()
     read = [row[: max(0, length - 1)] for row, length in zip(tokens.tolist(), lengths, strict=True)]
     cut = _shared if shared else _whole

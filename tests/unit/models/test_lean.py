@@ -1,4 +1,4 @@
-"""The lean forward computes what the Hugging Face model computes, values and gradients."""
+"""The lean forward computes what the Hugging Face model computes."""
 
 import pytest
 import torch
@@ -66,6 +66,7 @@ def causal(rows):
     return attend
 
 
+@torch.no_grad()
 def run(model, tokens):
     lean, (rows, width) = lean_model(model), tokens.shape
     rotary = lean.rotary(torch.arange(width).repeat(rows))
@@ -76,22 +77,16 @@ TOKENS = torch.randint(96, (3, 40), generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_logits_and_gradients_are_those_of_the_model(name):
-    model, gradients = build(name), []
-    logits = [model(input_ids=TOKENS).logits, run(model, TOKENS)]
-    assert logits[0].std() > 0.1
-    torch.testing.assert_close(logits[1], logits[0], rtol=1e-5, atol=1e-5 * float(logits[0].detach().abs().max()))
-    for each in logits:
-        model.zero_grad()
-        functional.cross_entropy(each[:, :-1].flatten(0, 1), TOKENS[:, 1:].flatten()).backward()
-        gradients.append({key: parameter.grad.clone() for key, parameter in model.named_parameters()})
-    for key, theirs in gradients[0].items():
-        torch.testing.assert_close(gradients[1][key], theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+def test_logits_are_those_of_the_model(name):
+    model = build(name)
+    theirs = model(input_ids=TOKENS).logits.detach()
+    assert theirs.std() > 0.1
+    torch.testing.assert_close(run(model, TOKENS), theirs, rtol=1e-5, atol=1e-5 * float(theirs.abs().max()))
 
 
 def test_half_precision_is_as_close_to_single_precision_as_the_model():
     model = build("qwen2")
-    exact = run(model, TOKENS).detach()
+    exact = run(model, TOKENS)
     model.bfloat16()
     with torch.no_grad():
         theirs, ours = (((logits.float() - exact) ** 2).mean() for logits in (model(TOKENS).logits, run(model, TOKENS)))
@@ -106,7 +101,8 @@ def test_weights_once_taken_stay_and_are_read_anew_otherwise():
         for layer in model.model.layers:
             layer.self_attn.q_proj.weight.mul_(2)
     rotary = lean.rotary(torch.arange(40).repeat(3))
-    old = model.lm_head(lean.hidden(TOKENS.flatten(), rotary, causal(3), kept)).view_as(before)
+    with torch.no_grad():
+        old = model.lm_head(lean.hidden(TOKENS.flatten(), rotary, causal(3), kept)).view_as(before)
     torch.testing.assert_close(old, before, rtol=0, atol=0)
     assert not torch.allclose(run(model, TOKENS), before, atol=1e-3)
 

@@ -124,5 +124,5 @@ class Single:
 
 def _fused(model: Any, update: UpdateSettings) -> FusedDecoder | None:
     """The form in which a model is trained on a CPU, where it has one."""
-    special = update.packing or update.activation_checkpointing or update.precision != "float32"
+    special = update.activation_checkpointing or update.precision != "float32"
     return FusedDecoder(model) if fits(model) and not special else None
