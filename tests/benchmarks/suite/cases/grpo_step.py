@@ -16,8 +16,8 @@ both, although ours does not need it: it has them from its own sampling. The row
 TRL runs as its users would tune it for this: no gradient checkpointing, no logging, saving or progress bar, no data
 loader workers, the whole mini-batch in one micro-batch, its fused head. A static cache makes its generation no faster
 here, and its continuous batching does not return on a CPU (killed after three minutes). Its trainer is set up once
-(`turns.py`), and fetching the next batch is not counted. Phases: what TRL's rollout does beside generation and old log-
-probabilities (rewards, padding) counts in the step alone, and so does the same on our side.
+(`turns.py`), and fetching the next batch is not counted. Phases: what TRL's rollout does beside generation and old
+log-probabilities (rewards, padding) counts in the step alone, and so does the same on our side.
 
 The share is that of the useful operations (`flops.py`: no padding, prompts once per group) in what the fastest matrix
 product (1024 x 1024, torch's BLAS or oneDNN) could do in the CPU seconds of our step, both measured in this run. What
