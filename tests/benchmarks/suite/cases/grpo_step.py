@@ -1,27 +1,27 @@
 """One GRPO step (generation, rewards, advantages, updates) of our trainer against TRL's GRPOTrainer, on a CPU.
 
 Fairness. Both sides train the same architecture from the same weights in one process and take turns; one thread, fp32,
-AdamW fused, no KL, no dropout, clipping 0.2, the mean over tokens, the same prompts (the token ids are
-compared), the same number of samples and of optimiser updates, the same reward, which costs nothing. Temperature 1, no
-top-k or top-p.
+AdamW fused, no KL, no dropout, clipping 0.2, the mean over tokens, the same prompts (the token ids are compared), the
+same number of samples and of optimiser updates, the same reward, which costs nothing. Temperature 1, no top-k or top-p.
 
-The length of every response is given by one trace, the same for row i on both sides and checked after every
-generation, since generation time follows length. `explored` has the quantiles of the nano scale's own exploration (half
-of the responses have 2 tokens, the longest 32), `reasoned` those of longer answers (median 12, longest 32). How the
-lengths are forced: `replay.py`; it costs us nothing and TRL two in-place operations a token.
+The length of every response is given by one trace, the same for row i on both sides and checked after every generation,
+since generation time follows length. `explored` has the quantiles of the nano scale's own exploration (half of the
+responses have 2 tokens, the longest 32), `reasoned` those of longer answers (median 12, longest 32). How the lengths
+are forced: `replay.py`; it costs us nothing and TRL two in-place operations a token.
 
 TRL computes old log-probabilities in a pass of their own where several updates follow a rollout, and needs none with
 one update. So the rows with a target compare 1 update with no such pass on either side, and 4 updates with the pass on
 both, although ours does not need it: it has them from its own sampling. The row `as shipped` is without our pass.
 
 TRL runs as its users would tune it for this: no gradient checkpointing, no logging, saving or progress bar, no data
-loader workers, the whole mini-batch in one micro-batch, its fused head. Its trainer is set up once (`turns.py`), and
-fetching the next batch is not counted. Phases: what TRL's rollout does beside generation and old log-probabilities
-(rewards, padding) counts in the step alone, and so does the same on our side.
+loader workers, the whole mini-batch in one micro-batch, its fused head. A static cache makes its generation no faster
+here, and its continuous batching does not return on a CPU (killed after three minutes). Its trainer is set up once
+(`turns.py`), and fetching the next batch is not counted. Phases: what TRL's rollout does beside generation and old
+log-probabilities (rewards, padding) counts in the step alone, and so does the same on our side.
 
-The share is that of the useful operations (`flops.py`: no padding, prompts once per group) in what a matrix product of
-1024 x 1024 could do in the CPU seconds of our step, both measured in this run. What limits our side is the profile of
-one more of our steps, after those that count.
+The share is that of the useful operations (`flops.py`: no padding, prompts once per group) in what the fastest matrix
+product (1024 x 1024, torch's BLAS or oneDNN) could do in the CPU seconds of our step, both measured in this run. What
+limits our side is the profile of one more of our steps, after those that count.
 """
 
 from collections.abc import Iterator
