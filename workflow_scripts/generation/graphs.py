@@ -3,6 +3,8 @@
 After https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs: the first call of a shape runs on a side stream
 and is its warm-up; then the same work is recorded, without being run, and later calls replay it. A step reads and
 writes tensors at fixed addresses only. All graphs share one pool of memory, as no two of them run at a time.
+
+Written where there was no GPU and not yet run on one; the steps themselves are tested on a CPU, at a GPU's pace.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,7 @@ import torch
 from workflow_scripts.generation import EngineSettings, Generation, end_tokens, texts
 from workflow_scripts.generation.decoder import NOTHING, Decoder, Work
 
-KEPT = 0.05  # of a device's memory: a cache that takes less stays where it is, and so do the graphs that point to it
+KEPT = 0.1  # of a device's memory: a cache that takes less stays where it is, and so do the graphs that point to it
 
 
 def build(model: Any, tokenizer: Any, settings: EngineSettings) -> "InProcessEngine":

@@ -71,8 +71,9 @@ class LeanPasses:
                 whole[row, :, place] = part
             query, key, value = padded
             cache.update(key, value, layer)
-            shared = query.shape[1] != key.shape[1]
-            mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=shared)
+            shared = query.shape[1] // key.shape[1]  # repeated: not every kernel reads a key head for several queries
+            key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
+            mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
             return mixed[row, :, place]
 
         return self.lean.hidden(flat, self._rotary[place], attend, self._weights)[ends - 1]
