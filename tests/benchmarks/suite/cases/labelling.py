@@ -37,7 +37,7 @@ def rows(quick: bool) -> Iterator[Row]:
     yield _row(_nano_teacher(), _nano_rows, labels=50 if quick else 1000, repetitions=2 if quick else 7)
     name = "SmolLM2-135M, the paper's template"
     if not quick:
-        yield _row(smollm2("judge_paper"), _gsm8k_rows, labels=16, repetitions=5)
+        yield _row(smollm2("judge_paper"), _gsm8k_rows, labels=12, repetitions=3)
     yield empty_row(GROUP, name, OURS, OTHER)
 
 
@@ -62,7 +62,7 @@ def _row(material: Material, make: Callable[[int], Rows], labels: int, repetitio
 
 
 LIMITS = {
-    "judge_nano": "matrix products of width 64, at three quarters of the peak, then the tokenizer (a quarter of the time)",
+    "judge_nano": "matrix products of width 64, at three quarters of the peak; then the tokenizer, a quarter of the time",
     "judge_paper": "the network's matrix products on what differs between prompts",
 }
 
