@@ -7,12 +7,12 @@ from pathlib import Path
 
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from workflow_scripts.config.artifact import FOLDERS, spec_text
+from workflow_scripts.config.artifact import FOLDERS, STABLE, spec_text
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, load_config, statements
 from workflow_scripts.config import placement
 from workflow_scripts.config.placement import placement_of_job
-from workflow_scripts.config.priorities import priorities
+from workflow_scripts.planning.priorities import priorities
 from workflow_scripts.planning.cost.check import check_memory
 from workflow_scripts.planning.merged import tell_plan
 
@@ -38,22 +38,18 @@ gc.enable()
 
 RESULTS = graph.config.results
 PRIORITIES = priorities(graph)
-WORK = f"{RESULTS}/work"
 
 # How many GPUs a stage has is the config's business, which ones they are is the profile's.
 gpu_type = (workflow.resource_settings.default_resources or {}).get("gpu_type")
 
 # One shell line for all stages: the launcher is python, torchrun or srun + torchrun, as the placement says.
 # exec: signals that SLURM sends to all processes of a job must not end the shell under a stage that saves its work.
-LAUNCH = "exec {resources.launcher} workflow_scripts.stages.{params.stage} "
+LAUNCH = "exec {{resources.launcher}} workflow_scripts.stages.{stage} "
 ARGUMENTS = (
-    "--spec {params.spec:q} --output {output.manifest:q}"
-    " --work {params.work:q} --environment {resources.environment} {params.inputs} --threads {threads}"
-    " --minutes {resources.runtime} --checkpoint-every {resources.checkpoint_every} --log-file {log:q}"
+    "--spec {{params.spec:q}} --output {{output.manifest:q}}"
+    " --work {work} --environment {{resources.environment}} {{params.inputs}} --threads {{threads}}"
+    " --minutes {{resources.runtime}} --checkpoint-every {{resources.checkpoint_every}} --log-file {{log:q}}"
 )
-STAGE = f"{LAUNCH}{ARGUMENTS}"
-# Where a job reads all arms, its spec outgrows Linux's 128 KiB an argument: bash writes the arguments to a pipe.
-STAGE_OF_ALL_ARMS = f"{LAUNCH}@<(printf '%s\\n' {ARGUMENTS})"
 
 STAGE_TARGETS = {
     "data": "sample_data",
@@ -78,7 +74,7 @@ wildcard_constraints:
 def output_of(stage):
     """Pattern of the stage's manifest: keyed stages differ in {artifact}, stable ones have a single concrete path."""
     artifacts = list(graph.of_stage(stage).values())
-    if stage in ("fit_entropy_law", "compare_results", "render_report"):
+    if stage in STABLE:
         return f"{RESULTS}/{artifacts[0].manifest}"
     return f"{RESULTS}/{FOLDERS[stage]}/{{artifact}}/manifest.json"
 
@@ -121,6 +117,13 @@ def placements_of(stage):
 def jobs_differ(stage):
     """Whether the jobs of a stage are placed differently: some with GPUs, some without."""
     return len({repr(place) for place in placements_of(stage).values()}) > 1
+
+
+def command_of(stage):
+    """Shell line of a stage's rule. Snakemake fills it in three times a job: what all jobs share stands in it already."""
+    # Where a job reads all arms, its spec outgrows Linux's 128 KiB an argument: bash writes the arguments to a pipe.
+    line = f"{LAUNCH}@<(printf '%s\\n' {ARGUMENTS})" if stage in STABLE else f"{LAUNCH}{ARGUMENTS}"
+    return line.format(stage=stage, work=shlex.quote(f"{RESULTS}/work"))
 
 
 def of_job(values):

@@ -13,11 +13,9 @@ rule sample_data:
     resources:
         **resources_of("sample_data"),
     params:
-        stage="sample_data",
         spec=spec_of("sample_data"),
         inputs=inputs_of("sample_data"),
-        work=WORK,
     message:
         "Sampling data {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("sample_data")

@@ -14,14 +14,12 @@ rule fetch_model:
     resources:
         **resources_of("fetch_model"),
     params:
-        stage="fetch_model",
         spec=spec_of("fetch_model"),
         inputs=inputs_of("fetch_model"),
-        work=WORK,
     message:
         "Downloading {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("fetch_model")
 
 
 rule fetch_dataset:
@@ -40,11 +38,9 @@ rule fetch_dataset:
     resources:
         **resources_of("fetch_dataset"),
     params:
-        stage="fetch_dataset",
         spec=spec_of("fetch_dataset"),
         inputs=inputs_of("fetch_dataset"),
-        work=WORK,
     message:
         "Downloading {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("fetch_dataset")

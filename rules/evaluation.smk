@@ -15,14 +15,12 @@ rule sample_answers:
     resources:
         **resources_of("sample_answers"),
     params:
-        stage="sample_answers",
         spec=spec_of("sample_answers"),
         inputs=inputs_of("sample_answers"),
-        work=WORK,
     message:
         "Sampling {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("sample_answers")
 
 
 rule grade_answers:
@@ -42,11 +40,9 @@ rule grade_answers:
     resources:
         **resources_of("grade_answers"),
     params:
-        stage="grade_answers",
         spec=spec_of("grade_answers"),
         inputs=inputs_of("grade_answers"),
-        work=WORK,
     message:
         "Grading {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("grade_answers")

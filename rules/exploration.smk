@@ -13,11 +13,9 @@ rule explore_policy:
     resources:
         **resources_of("explore_policy"),
     params:
-        stage="explore_policy",
         spec=spec_of("explore_policy"),
         inputs=inputs_of("explore_policy"),
-        work=WORK,
     message:
         "Exploring {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("explore_policy")

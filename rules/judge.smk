@@ -15,14 +15,12 @@ rule distill_judge:
     resources:
         **resources_of("distill_judge"),
     params:
-        stage="distill_judge",
         spec=spec_of("distill_judge"),
         inputs=inputs_of("distill_judge"),
-        work=WORK,
     message:
         "Distilling {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("distill_judge")
 
 
 rule audit_judge:
@@ -42,11 +40,9 @@ rule audit_judge:
     resources:
         **resources_of("audit_judge"),
     params:
-        stage="audit_judge",
         spec=spec_of("audit_judge"),
         inputs=inputs_of("audit_judge"),
-        work=WORK,
     message:
         "Auditing {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("audit_judge")

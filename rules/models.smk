@@ -13,11 +13,9 @@ rule prepare_model:
     resources:
         **resources_of("prepare_model"),
     params:
-        stage="prepare_model",
         spec=spec_of("prepare_model"),
         inputs=inputs_of("prepare_model"),
-        work=WORK,
     message:
         "Preparing model {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("prepare_model")

@@ -13,11 +13,9 @@ rule train_policy:
     resources:
         **resources_of("train_policy"),
     params:
-        stage="train_policy",
         spec=spec_of("train_policy"),
         inputs=inputs_of("train_policy"),
-        work=WORK,
     message:
         "Training {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("train_policy")

@@ -12,14 +12,12 @@ rule fit_entropy_law:
     resources:
         **resources_of("fit_entropy_law"),
     params:
-        stage="fit_entropy_law",
         spec=spec_of("fit_entropy_law"),
         inputs=inputs_of("fit_entropy_law"),
-        work=WORK,
     message:
         "Fitting the entropy law"
     shell:
-        STAGE_OF_ALL_ARMS
+        command_of("fit_entropy_law")
 
 
 rule compare_results:
@@ -36,14 +34,12 @@ rule compare_results:
     resources:
         **resources_of("compare_results"),
     params:
-        stage="compare_results",
         spec=spec_of("compare_results"),
         inputs=inputs_of("compare_results"),
-        work=WORK,
     message:
         "Comparing arms"
     shell:
-        STAGE_OF_ALL_ARMS
+        command_of("compare_results")
 
 
 rule render_report:
@@ -80,11 +76,9 @@ rule render_report:
     resources:
         **resources_of("render_report"),
     params:
-        stage="render_report",
         spec=spec_of("render_report"),
         inputs=inputs_of("render_report"),
-        work=WORK,
     message:
         "Rendering the report"
     shell:
-        STAGE_OF_ALL_ARMS
+        command_of("render_report")

@@ -13,11 +13,9 @@ rule label_rollouts:
     resources:
         **resources_of("label_rollouts"),
     params:
-        stage="label_rollouts",
         spec=spec_of("label_rollouts"),
         inputs=inputs_of("label_rollouts"),
-        work=WORK,
     message:
         "Labelling {wildcards.artifact}"
     shell:
-        STAGE
+        command_of("label_rollouts")

@@ -51,6 +51,7 @@ def _look_and_execute(
         if executor_plugin.name == "slurm":
             _check_slurm(executor_settings, workflow.resource_settings.nodes)
             part_arrays(executor_settings, jobs_differ)
+            submit_by_priority(executor_plugin.executor)
             _wait_for_jobs(adopt=os.environ.get("ADOPT") == "1")
         if workflow.execution_settings.lock:
             _forget_published()
@@ -66,6 +67,15 @@ def part_arrays(settings, jobs_differ: Callable[[str], bool]) -> None:
     if differing := sorted(filter(jobs_differ, named)):
         _say(f"no arrays of {', '.join(differing)}: its jobs ask for different resources")
         settings.array_jobs = ",".join(sorted(named - {*differing}))
+
+
+def submit_by_priority(executor: type) -> None:
+    """Have jobs that get ready together submitted in the order of their priorities: longest chain first.
+
+    Snakemake selects all of them where nothing limits it, in no order, and SLURM starts equal jobs as they came.
+    """
+    run_jobs = executor.run_jobs
+    executor.run_jobs = lambda self, jobs: run_jobs(self, sorted(jobs, key=lambda job: -job.priority))
 
 
 # --------------------------------------------------------------------------------------------- one controller

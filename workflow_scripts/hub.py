@@ -15,12 +15,14 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from workflow_scripts.artifacts import Stage, StageError
+from workflow_scripts.artifacts import StageError
 from workflow_scripts.artifacts.environment import OFFLINE
 from workflow_scripts.artifacts.keys import file_digest
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
+
+    from workflow_scripts.artifacts import Stage
 
 # Patterns of the files to take: in the first folder, or after **/ in all. The first ones are indispensable.
 WEIGHTS = ("model*.safetensors",)  # as transformers names them; Mistral puts a second copy, consolidated, beside
@@ -33,7 +35,7 @@ SNAPSHOT = "snapshot"
 UNPINNED = "unpinned"
 
 
-def fetch(stage: Stage) -> None:
+def fetch(stage: "Stage") -> None:
     """Write the files of `stage.config` (kind, repo, revision, files) to snapshot/; what is there already is kept.
 
     StageError in one line where there is no network, repository, revision, access, room, or no file of a safe kind.
@@ -113,7 +115,7 @@ def _bytes_below(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _download(stage: Stage, partial: Path, files: list["RepoSibling"]) -> None:
+def _download(stage: "Stage", partial: Path, files: list["RepoSibling"]) -> None:
     """One file after the other, but not those that are there: the library fetches parts of a large one side by side."""
     from huggingface_hub import hf_hub_download
 

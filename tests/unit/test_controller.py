@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.project import ROOT
-from workflow_scripts.controller import part_arrays
+from workflow_scripts.controller import part_arrays, submit_by_priority
 
 WORKFLOW = """
 from workflow_scripts import controller
@@ -145,3 +145,14 @@ def test_rules_whose_jobs_differ_are_no_arrays(capsys):
     assert "no arrays of grade_answers" in capsys.readouterr().err
     part_arrays(settings, lambda rule: False)
     assert settings.array_jobs == "label_rollouts,sample_answers" and capsys.readouterr().err == ""
+
+
+def test_jobs_that_get_ready_together_are_submitted_by_priority():
+    class Executor:
+        def run_jobs(self, jobs):
+            self.submitted = [job.name for job in jobs]
+
+    submit_by_priority(Executor)
+    executor = Executor()
+    executor.run_jobs([SimpleNamespace(name=name, priority=rank) for name, rank in (("b", 2), ("c", 1), ("a", 3))])
+    assert executor.submitted == ["a", "b", "c"]

@@ -1,8 +1,23 @@
-"""The stage contract: keys, fingerprints, manifests, work directories, publish and restore (one sitting to read)."""
+"""The stage contract: keys, fingerprints, manifests, work directories, publish and restore (one sitting to read).
 
-from workflow_scripts.artifacts.errors import StageError
-from workflow_scripts.artifacts.manifest import read_json
-from workflow_scripts.artifacts.provenance import read_provenance
-from workflow_scripts.artifacts.stage import Stage, run_stage
+Names are imported where they are asked for: the graph of a config needs no Arrow.
+"""
 
-__all__ = ["Stage", "StageError", "read_json", "read_provenance", "run_stage"]
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Stage": "stage",
+    "StageError": "errors",
+    "read_json": "manifest",
+    "read_provenance": "provenance",
+    "run_stage": "stage",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -7,12 +7,11 @@ registry, and the modules of schemas, count only by the entries that are used, s
 invalidates nothing.
 """
 
-import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from workflow_scripts.artifacts import syntax
 from workflow_scripts.artifacts.keys import canonical_json, digest, file_digest
 
 PACKAGE = "workflow_scripts"
@@ -72,7 +71,9 @@ def fingerprint(stage: str, config: dict, lock: Path) -> str:
 
 @cache
 def _code_digest(entries: tuple[str, ...], files: tuple[Path, ...], lock: Path) -> str:
-    return digest(canonical_json(_parts(entries, files, lock)))
+    parts = _parts(entries, files, lock)
+    syntax.keep()
+    return digest(canonical_json(parts))
 
 
 def fingerprint_parts(stage: str, config: dict, lock: Path) -> dict[str, dict[str, str]]:
@@ -83,7 +84,7 @@ def fingerprint_parts(stage: str, config: dict, lock: Path) -> dict[str, dict[st
 def _parts(entries: tuple[str, ...], files: tuple[Path, ...], lock: Path) -> dict[str, dict[str, str]]:
     modules, schemas, _ = _closure(entries)
     return {
-        "modules": {name: _tree_digest(_path(name)) for name in modules},
+        "modules": {name: syntax.tree_digest(_path(name)) for name in modules},
         "schemas": {name: _schema_digest(name) for name in schemas},
         "files": {path.name: file_digest(path) for path in files},
         "libraries": _pinned(entries, lock),
@@ -130,7 +131,7 @@ def _named_modules(stage: str, config: dict) -> list[str]:
             value = value.get(part) if isinstance(value, dict) else None
         for name in value if isinstance(value, list) else [value]:
             if isinstance(name, str):
-                registry = _registry(ROOT / PACKAGE / file, variable)
+                registry = _registry(file, variable)
                 if name not in registry:
                     raise ValueError(f"{dotted}: {name!r} is not one of {', '.join(sorted(registry))}")
                 found.append(registry[name])
@@ -138,33 +139,37 @@ def _named_modules(stage: str, config: dict) -> list[str]:
 
 
 @cache
-def _registry(path: Path, variable: str) -> dict[str, str]:
-    for node in _parse(path).body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == variable for target in targets):
-            return ast.literal_eval(node.value)
-    raise ValueError(f"{path.name}: no registry {variable}")
+def _registry(file: str, variable: str) -> dict[str, str]:
+    return syntax.registry(ROOT / PACKAGE / file, variable)
 
 
 def _read_files(stage: str, config: dict) -> tuple[Path, ...]:
     """Prompt templates and DeepSpeed file that the config names, and the files beside the code."""
-    named = [TEMPLATES / f"{name}.txt" for name in sorted(_named(config, "template"))]
-    if missing := [path for path in named if not path.is_file()]:
+    templates, backends = sorted(_named(config, "template")), sorted(_named(config, "backend"))
+    named = [_file(TEMPLATES, f"{name}.txt") for name in templates]
+    if None in named:
         names = ", ".join(sorted(path.stem for path in TEMPLATES.glob("*.txt")))
-        raise ValueError(f"template: {missing[0].stem!r} is not one of {names}")
-    backends = [DEEPSPEED / f"{name}.json" for name in sorted(_named(config, "backend"))]
-    named += [path for path in backends if path.is_file()]
+        raise ValueError(f"template: {templates[named.index(None)]!r} is not one of {names}")
+    named += [path for name in backends if (path := _file(DEEPSPEED, f"{name}.json"))]
     return (*named, *(sorted((ROOT / PACKAGE).glob(RESOURCES[stage])) if stage in RESOURCES else ()))
+
+
+@cache
+def _file(folder: Path, name: str) -> Path | None:
+    return path if (path := folder / name).is_file() else None
 
 
 def _named(value, setting: str) -> set[str]:
     """The values of a setting, wherever it stands in a config slice."""
-    if isinstance(value, dict):
-        own = {item for name, item in value.items() if name == setting and isinstance(item, str)}
-        return own.union(*(_named(item, setting) for item in value.values()))
-    return set().union(*(_named(item, setting) for item in value)) if isinstance(value, list) else set()
+    found, queue = set(), [value]
+    while queue:  # of a thousand arms, twice each
+        part = queue.pop()
+        if isinstance(part, dict):
+            if isinstance(name := part.get(setting), str):
+                found.add(name)
+            part = part.values()
+        queue += [item for item in part if isinstance(item, dict | list)]
+    return found
 
 
 # --------------------------------------------------------------------------------------- the import closure
@@ -174,20 +179,27 @@ def _closure(entries: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str], 
     modules, schemas, libraries, queue = set(), set(), set(), list(entries)
     while queue:
         name = queue.pop()
-        if name in modules or any(name == inert or name.startswith(inert + ".") for inert in INERT):
-            continue
-        path = _path(name)
-        modules.add(name)
-        for target, symbol in _imports(path, name):
-            if target in SCHEMAS and symbol:
-                schemas.add(symbol)
-            elif not target.startswith(PACKAGE):
-                libraries.add(target.partition(".")[0])
-            else:
-                queue += _with_parents(target)
-                if symbol and _path(f"{target}.{symbol}"):
-                    queue.append(f"{target}.{symbol}")
+        if name not in modules and not any(name == inert or name.startswith(inert + ".") for inert in INERT):
+            modules.add(name)
+            next_modules, next_schemas, next_libraries = _reached(name)
+            queue += next_modules
+            schemas |= next_schemas
+            libraries |= next_libraries
     return frozenset(modules), frozenset(schemas), frozenset(libraries)
+
+
+@cache
+def _reached(name: str) -> tuple[set[str], set[str], set[str]]:
+    """The same in one step from a module, without the module itself."""
+    modules, schemas, libraries = set(), set(), set()
+    for target, symbol in _imports(_path(name), name):
+        if target in SCHEMAS and symbol:
+            schemas.add(symbol)
+        elif not target.startswith(PACKAGE):
+            libraries.add(target.partition(".")[0])
+        else:
+            modules |= {*_with_parents(target)} | ({f"{target}.{symbol}"} if _path(f"{target}.{symbol}") else set())
+    return modules, schemas, libraries
 
 
 def _with_parents(name: str) -> list[str]:
@@ -202,99 +214,22 @@ def _path(name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-@cache
 def _imports(path: Path | None, module: str) -> list[tuple[str, str | None]]:
     if path is None:
         raise ValueError(f"module {module} is imported but does not exist")
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    found = []
-    for node in _statements(_parse(path)):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, None) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
-            found += [(base, alias.name) for alias in node.names]
-    return found
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """All statements below a node, however deep in other statements; expressions, which hold no import, are skipped."""
-    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
-        for child in getattr(node, block, ()):
-            yield child
-            yield from _statements(child)
-
-
-# ---------------------------------------------------------------------------------------------- tree digests
-@cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_bytes())
-
-
-@cache
-def _tree_digest(path: Path) -> str:
-    body = [node for node in _parse(path).body if not _is_registry(node)]
-    return digest(_text(_without_docstring(body)))
+    return syntax.imports(path, module if path.name == "__init__.py" else module.rpartition(".")[0])
 
 
 @cache
 def _schema_digest(name: str) -> str:
     """Digest of a schema's definition and of all that it is built from, in whichever of the modules it stands."""
-    defined = {used: node for module in SCHEMAS for used, node in _definitions(_path(module)).items()}
+    defined = {used: found for module in SCHEMAS for used, found in syntax.definitions(_path(module)).items()}
     if name not in defined:
         raise ValueError(f"{' and '.join(SCHEMAS)}: {name} is imported but not defined")
     queue, reached = [name], {}
     while queue:
         used = queue.pop()
         if used in defined and used not in reached:
-            reached[used] = defined[used]
-            queue += [node.id for node in ast.walk(defined[used]) if isinstance(node, ast.Name)]
-    return digest(canonical_json({used: _text(node) for used, node in reached.items()}))
-
-
-@cache
-def _definitions(path: Path) -> dict[str, ast.stmt]:
-    """The statements of a module that define names, by name; types that are named together count together."""
-    found = {}
-    for node in _parse(path).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found[node.name] = node
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found |= {name.id: node for target in targets for name in ast.walk(target) if hasattr(name, "id")}
-    return found
-
-
-def _is_registry(node: ast.stmt) -> bool:
-    """A module-level dict of names to module paths: only the entries that a config names count."""
-    value = getattr(node, "value", None)
-    if not (isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(value, ast.Dict) and value.values):
-        return False
-    paths = [item.value for item in value.values if isinstance(item, ast.Constant) and isinstance(item.value, str)]
-    return len(paths) == len(value.values) and all(path.startswith(PACKAGE + ".") for path in paths)
-
-
-def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0] if body else None
-    is_text = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return body[1:] if is_text else body
-
-
-def _text(node) -> str:
-    """A text of the tree that is equal between Python minors: empty fields are left out (`ast.dump` differs)."""
-    if isinstance(node, list):
-        return "[" + ",".join(map(_text, node)) + "]"
-    if not isinstance(node, ast.AST):
-        return f"{type(node).__name__}:{node!r}"
-    fields = []
-    for name, value in ast.iter_fields(node):
-        if name in ("ctx", "kind", "type_comment") or value is None or value == []:
-            continue
-        is_body = name == "body" and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-        fields.append(f"{name}={_text(_without_docstring(value) if is_body else value)}")
-    return f"{type(node).__name__}({','.join(fields)})"
+            reached[used], names = defined[used]
+            queue += names
+    return digest(canonical_json(reached))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.keys import file_digest
-from workflow_scripts.artifacts.tables import describe_file
 
 NAME = "manifest.json"
 PROVENANCE = "provenance.json"
@@ -20,6 +19,8 @@ EVENTS = "events"  # TensorBoard's files hold wall-clock times: published, but n
 
 def make_manifest(folder: Path, accounting: dict[str, int]) -> dict:
     """The manifest of all files below a folder but its events."""
+    from workflow_scripts.artifacts.tables import describe_file  # Arrow: who only reads manifests needs none
+
     files = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.relative_to(folder).parts[0] != EVENTS):
         entry = {"sha256": file_digest(path), "bytes": path.stat().st_size}

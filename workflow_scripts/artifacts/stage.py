@@ -15,7 +15,6 @@ Whatever fails, the last line on the terminal says what and where, the exit stat
 
 import argparse
 import errno
-import importlib.metadata
 import json
 import os
 import signal
@@ -35,6 +34,7 @@ from workflow_scripts.artifacts.environment import redacted, set_network
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import ROOT, fingerprint, fingerprint_parts, stage_libraries
 from workflow_scripts.artifacts.keys import GUARDS, content_id, file_digest, identity_of, key
+from workflow_scripts.artifacts.libraries import check_libraries, load_libraries
 from workflow_scripts.artifacts.manifest import read_manifest, write_json
 from workflow_scripts.artifacts.parts import Parts
 from workflow_scripts.artifacts.provenance import make_provenance
@@ -224,6 +224,7 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
     stage = Stage(spec["config"], args.input, work, budget.deadline, ranks, args.checkpoint_every, parts)
     if not ranks.first:
         if ranks.share(None) == "build":
+            load_libraries(stage_libraries(name, spec["config"], args.lock))
             build(stage)
             ranks.gather(clock.core_seconds())
         ranks.part_company()
@@ -237,12 +238,13 @@ def _run(name: str, build: Callable[[Stage], None], args: argparse.Namespace, cl
             print(f"{name}: restored {identity}", flush=True)
             ranks.share("restored")
         else:
-            _check_libraries(name, spec["config"], args.lock)
+            check_libraries(name, spec["config"], args.lock)
             code = fingerprint_parts(name, spec["config"], args.lock)
             budget.watch(work, name)
             work.start()
             with Spending(work.spent, clock) as spending:
                 ranks.share("build")
+                load_libraries(code["libraries"])
                 build(stage)
                 spending.of_others = sum(ranks.gather(0.0))
                 provenance = make_provenance(identity, spec, digests, spending, stage.timings, code)
@@ -266,18 +268,6 @@ def _checked_spec(name: str, args: argparse.Namespace) -> tuple[dict, str]:
     if Accepted(args.work.parent / "accepted.json").name_of(name, here) != spec["code"]:
         raise StageError(f"{args.output}: the code of {name} changed while the job was queued")
     return spec, identity
-
-
-def _check_libraries(name: str, config: dict, lock: Path) -> None:
-    for library, pinned in stage_libraries(name, config, lock).items():
-        try:
-            installed = importlib.metadata.version(library).partition("+")[0]
-        except importlib.metadata.PackageNotFoundError:
-            raise StageError(f"{library} is not installed, {lock} pins {pinned}: install it") from None
-        if installed != pinned.partition("+")[0]:
-            raise StageError(
-                f"{library} {installed} is installed, {lock} pins {pinned}: install it, or edit the lock file"
-            )
 
 
 def _manifest_digest(path: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 
-from workflow_scripts.artifacts.keys import canonical_json, key
+from workflow_scripts.artifacts.keys import KEY_DIGITS, canonical_json, digest
 
 FOLDERS = {
     "fetch_model": "downloads",
@@ -42,8 +42,13 @@ class Artifact:
         return {"stage": self.stage, "config": self.config, "code": self.code, "inputs": upstream}
 
     @cached_property
+    def text(self) -> str:
+        """The spec as canonical JSON, whose digest is the key."""
+        return canonical_json(self.spec)
+
+    @cached_property
     def key(self) -> str:
-        return key(self.spec)
+        return digest(self.text)[:KEY_DIGITS]
 
     @property
     def identity(self) -> str:
@@ -78,4 +83,4 @@ def plain(model, *names: str) -> dict:
 
 def spec_text(artifact: Artifact) -> str:
     """The spec as the stage's command line carries it."""
-    return canonical_json(artifact.spec)
+    return artifact.text

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from workflow_scripts.artifacts.keys import file_digest
 from workflow_scripts.config.data_models import Dataset
-from workflow_scripts.data.sources.file import files_of
 
 
 def source_digests(dataset: Dataset) -> dict[str, str]:
     """File -> SHA-256 of every file of a `file` source: as the config gives it, else of the file that is there."""
+    from workflow_scripts.data.sources.file import files_of  # loads Arrow, which few configs need
+
     digests = dict(dataset.source.sha256)
     for origin in {split.source or name for name, split in dataset.splits.items()}:
         for path in files_of(dataset.source.path, origin):
@@ -21,6 +22,8 @@ def source_digests(dataset: Dataset) -> dict[str, str]:
 
 def missing_files(dataset: Dataset) -> list[str]:
     """Files of a `file` source, or patterns, that are not there though their digests enter the key."""
+    from workflow_scripts.data.sources.file import files_of
+
     source, origins = dataset.source, {split.source or name for name, split in dataset.splits.items()}
     found = {origin: files_of(source.path, origin) for origin in sorted(origins)}
     files = [path for paths in found.values() for path in paths]

@@ -1,6 +1,8 @@
-"""A key-value cache of fixed room: written in place, repeated over samples, and shrunk to the rows that still run.
+"""Keys and values of slots: a fixed number of rows of fixed room, written in place.
 
-A cache that grows by concatenation copies itself at every token; for a small model that costs more than its arithmetic.
+A cache that grows copies itself at every token, and one that is allocated anew touches fresh memory: for a small model
+either costs more than its arithmetic. Place p of a slot holds token p of its sequence, so that slots of any age run
+together.
 """
 
 from typing import Any
@@ -9,56 +11,82 @@ import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 
-class RoomyLayer(CacheLayerMixin):
-    """Keys and values of one layer, (rows, heads, room, head size), of which the first `length` places are filled."""
+class SlotLayer(CacheLayerMixin):
+    """Keys and values of one layer, (slots, heads, room, size) each."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, cache: "SlotCache") -> None:
         super().__init__()
-        self.room, self.length = room, 0
+        self.cache = cache
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        rows, heads, _, size = key_states.shape
         self.dtype, self.device = key_states.dtype, key_states.device
-        self.keys = key_states.new_empty(rows, heads, self.room, size)
-        self.values = value_states.new_empty(rows, heads, self.room, value_states.shape[-1])
+        self.keys, self.values = (
+            # places that nobody has written to are masked, and must be finite for that
+            part.new_zeros(self.cache.slots, part.shape[1], self.cache.room, part.shape[-1])
+            for part in (key_states, value_states)
+        )
         self.is_initialized = True
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append the new places and return all filled ones."""
+        """Of prompts (G, heads, W, size): store them in the slots of their samples and return them as they are. Of one
+        token of each row (n, heads, 1, size): store it and return the first `bound` places of the first n slots.
+        """
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        start, self.length = self.length, self.length + key_states.shape[-2]
-        self.keys[:, :, start : self.length] = key_states
-        self.values[:, :, start : self.length] = value_states
-        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+        cache, found = self.cache, []
+        for whole, part in ((self.keys, key_states), (self.values, value_states)):
+            if cache.samples:
+                groups, _, width, _ = part.shape
+                slots = whole[cache.start : cache.start + groups * cache.samples].unflatten(0, (groups, -1))
+                slots[:, :, :, :width] = part[:, None]
+                found.append(part)
+            else:
+                rows = len(part)
+                whole[cache.rows[:rows], :, cache.positions] = part.squeeze(2)
+                found.append(whole[:rows, :, : cache.bound])
+        return found[0], found[1]
 
-    def take(self, rows: torch.Tensor) -> None:
-        """Keep `rows` (n,), in this order and repeated where they repeat."""
-        for name in ("keys", "values"):
-            old = getattr(self, name)
-            new = old.new_empty(len(rows), *old.shape[1:])
-            torch.index_select(old[:, :, : self.length], 0, rows, out=new[:, :, : self.length])
-            setattr(self, name, new)
+    def move(self, sources: torch.Tensor, targets: torch.Tensor, bound: int) -> None:
+        for whole in (self.keys, self.values):
+            whole[targets, :, :bound] = whole[sources, :, :bound]
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.length + query_length, 0
+        return (query_length if self.cache.samples else self.cache.bound), 0
 
     def get_seq_length(self) -> int:
-        return self.length
+        return 0
 
     def get_max_length(self) -> int:
-        return self.room
+        return self.cache.room
 
 
-class RoomyCache(Cache):
-    """The layers of a model; `room` is the number of places that prompt and response can take together."""
+class SlotCache(Cache):
+    """The layers of a model, and what the pass that comes next stores."""
 
-    def __init__(self, layers: int, room: int) -> None:
-        super().__init__(layers=[RoomyLayer(room) for _ in range(layers)])
+    def __init__(self, layers: int, slots: int, room: int, device: torch.device) -> None:
+        """`room`: the places that a prompt and a response can take together."""
+        super().__init__(layers=[SlotLayer(self) for _ in range(layers)])
+        self.slots, self.room, self.rows = slots, room, torch.arange(slots, device=device)
+        self.start = self.samples = self.bound = 0
+        self.positions: torch.Tensor | None = None
 
-    def take(self, rows: torch.Tensor) -> None:
-        """Keep `rows` (n,) of every layer, in this order and repeated where they repeat."""
+    def for_prompts(self, start: int, samples: int) -> "SlotCache":
+        """The next pass runs prompts, each for `samples` slots, the first one from slot `start` on."""
+        self.start, self.samples = start, samples
+        return self
+
+    def for_tokens(self, positions: torch.Tensor, bound: int) -> "SlotCache":
+        """The next pass runs one token of each of the first n slots, at `positions` (n,), all of them below `bound`."""
+        self.positions, self.bound, self.samples = positions, bound, 0
+        return self
+
+    def move(self, sources: torch.Tensor, targets: torch.Tensor, bound: int) -> None:
+        """Copy the first `bound` places of slots `sources` to slots `targets`."""
         for layer in self.layers:
-            layer.take(rows)
+            layer.move(sources, targets, bound)
+
+    def bytes(self) -> int:
+        """What it holds."""
+        return sum(2 * layer.keys.nbytes for layer in self.layers if layer.is_initialized)

@@ -8,9 +8,12 @@ off by up to 2^-8 of their size, which is more than one update changes a log-pro
 import torch
 from torch.autograd.function import once_differentiable
 
+from workflow_scripts.models.products import product, weight_gradient
+
 # Logits per chunk: on a CPU they should fit its cache (measured); a GPU needs a large matrix product to be busy, and
 # 256 MiB are little there.
 CHUNK_LOGITS = {"cpu": 2**17, "cuda": 2**26}
+CHUNK_STEP = 64  # chunks are multiples of it, so that few shapes occur
 LEAST_CHUNK = 64  # tokens; with fewer, reading the head once per chunk costs more than the cache saves
 
 
@@ -34,7 +37,8 @@ def token_log_probs_and_entropy(hidden, lm_head_weight, targets, *, temperature=
 
 def default_chunk(vocabulary_size: int, device: str) -> int:
     """Tokens per chunk, so that its logits take a fixed number of bytes on a device of this type."""
-    return max(LEAST_CHUNK, CHUNK_LOGITS.get(device, CHUNK_LOGITS["cuda"]) // vocabulary_size)
+    fitting = CHUNK_LOGITS.get(device, CHUNK_LOGITS["cuda"]) // vocabulary_size
+    return max(LEAST_CHUNK, fitting // CHUNK_STEP * CHUNK_STEP)
 
 
 class _ChunkedLogProbs(torch.autograd.Function):
@@ -45,6 +49,7 @@ class _ChunkedLogProbs(torch.autograd.Function):
         head = _Head(hidden, weight, temperature, absent)
         log_probs = torch.empty(len(hidden), dtype=head.dtype, device=hidden.device)
         entropy = torch.empty_like(log_probs)
+        distribution = None
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), chunk):
                 rows = slice(start, start + chunk)
@@ -52,7 +57,8 @@ class _ChunkedLogProbs(torch.autograd.Function):
                 log_probs[rows] = distribution.gather(1, targets[rows, None]).squeeze(1)
                 probabilities = head.probabilities(distribution)
                 entropy[rows] = -probabilities.mul_(distribution).sum(dim=-1)
-        ctx.save_for_backward(hidden, weight, targets, entropy)
+        only = distribution if len(hidden) <= chunk else None  # held anyway while it was formed
+        ctx.save_for_backward(hidden, weight, targets, entropy, only)
         ctx.temperature, ctx.chunk, ctx.absent = temperature, chunk, absent
         ctx.set_materialize_grads(False)  # an output that no loss reads costs nothing
         return log_probs, entropy
@@ -60,21 +66,27 @@ class _ChunkedLogProbs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad_log_probs, grad_entropy):
-        hidden, weight, targets, entropy = ctx.saved_tensors
+        if grad_log_probs is None and grad_entropy is None:
+            return None, None, None, None, None, None
+        hidden, weight, targets, entropy, only = ctx.saved_tensors
         head = _Head(hidden, weight, ctx.temperature, ctx.absent)
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if needs_hidden else None
-        grad_weight = torch.zeros_like(head.weight) if needs_weight else None
+        grad_weight = None
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), ctx.chunk):
                 rows = slice(start, start + ctx.chunk)
                 upstream = [None if grad is None else grad[rows, None] for grad in (grad_log_probs, grad_entropy)]
-                grad = head.logit_gradient(hidden[rows], targets[rows, None], entropy[rows, None], *upstream)
+                distribution = head.log_softmax(hidden[rows]) if only is None else only
+                grad = head.logit_gradient(distribution, targets[rows, None], entropy[rows, None], *upstream)
                 if needs_hidden:
-                    grad_hidden[rows] = (grad @ head.weight).to(hidden.dtype)
+                    grad_hidden[rows] = product(grad, head.weight.T)
                 if needs_weight:
-                    grad_weight.addmm_(grad.T, hidden[rows].to(head.dtype))
-        return grad_hidden, grad_weight.to(weight.dtype) if needs_weight else None, None, None, None, None
+                    part = weight_gradient(grad, hidden[rows].to(head.dtype))
+                    grad_weight = part if grad_weight is None else grad_weight.add_(part)
+        if needs_weight:
+            grad_weight = torch.zeros_like(weight) if grad_weight is None else grad_weight.to(weight.dtype)
+        return grad_hidden, grad_weight, None, None, None, None
 
 
 class _Head:
@@ -85,7 +97,7 @@ class _Head:
         self.weight, self.temperature, self.absent = weight.to(self.dtype), temperature, absent
 
     def log_softmax(self, hidden):
-        logits = hidden.to(self.dtype) @ self.weight.T
+        logits = product(hidden.to(self.dtype), self.weight)
         if self.temperature != 1:
             logits /= self.temperature
         if self.absent is not None:
@@ -96,22 +108,23 @@ class _Head:
         """p of log p; where p is 0 by the vocabulary mask, log p becomes 0 in place, so that p log p is 0, not NaN."""
         probabilities = distribution.exp()
         if self.absent is not None:
+            probabilities.masked_fill_(self.absent, 0)
             distribution.masked_fill_(self.absent, 0)
         return probabilities
 
-    def logit_gradient(self, hidden, targets, entropy, grad_log_probs, grad_entropy):
+    def logit_gradient(self, distribution, targets, entropy, grad_log_probs, grad_entropy):
         """Gradient of the logits: dlogp/dz = onehot - p and dH/dz = -p (log p + H), both over the temperature.
 
         An upstream gradient (n, 1) is None where no loss reads the result.
         """
-        distribution = self.log_softmax(hidden)
         probabilities = self.probabilities(distribution)
-        grad = distribution.zero_() if grad_entropy is None else distribution.add_(entropy).mul_(-grad_entropy)
-        if grad_log_probs is not None:
-            grad -= grad_log_probs
-        grad *= probabilities
-        if grad_log_probs is not None:
-            grad.scatter_add_(1, targets, grad_log_probs)
+        if grad_entropy is not None:
+            distribution = (distribution + entropy).mul_(-grad_entropy)
+        if grad_log_probs is None:
+            grad = probabilities.mul_(distribution)
+        else:
+            minus = -grad_log_probs if grad_entropy is None else distribution.sub_(grad_log_probs)
+            grad = probabilities.mul_(minus).scatter_add_(1, targets, grad_log_probs)
         if self.absent is not None:
             grad.masked_fill_(self.absent, 0)  # of a target that does not exist
         return grad.div_(self.temperature) if self.temperature != 1 else grad

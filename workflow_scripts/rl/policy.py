@@ -5,26 +5,28 @@ tokens and no other. All happens inside `forward`, so that ZeRO-3, which gathers
 called, gathers the head's too.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.batch import for_ranks, micro_batches
-from workflow_scripts.rl.forward import Hidden, padded_hidden, shared_prompt_hidden
+from workflow_scripts.rl.forward import Hidden, ModelPasses, padded_hidden, shared_prompt_hidden
+from workflow_scripts.rl.fused_passes import FusedPasses
 from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
 from workflow_scripts.rl.packing import allow_packing, packed_hidden
 
+if TYPE_CHECKING:
+    from workflow_scripts.models.fused import FusedDecoder
+
 
 class Head(torch.nn.Module):
-    """The language-model head, its weight shared with the model's."""
+    """The language-model head with a weight (V, D) that is shared with the model's."""
 
-    def __init__(self, linear: torch.nn.Linear, vocabulary: torch.Tensor | None) -> None:
+    def __init__(self, weight: torch.Tensor, vocabulary: torch.Tensor | None) -> None:
         super().__init__()
-        if linear.bias is not None:
-            raise ValueError("a language-model head with a bias is not supported")
-        self.weight = linear.weight
-        known = None if vocabulary is None else vocabulary.to(linear.weight.device)
+        self.weight = weight
+        known = None if vocabulary is None else vocabulary.to(weight.device)
         self.register_buffer("vocabulary", known, persistent=False)
 
     def forward(
@@ -33,6 +35,14 @@ class Head(torch.nn.Module):
         return token_log_probs_and_entropy(
             hidden, self.weight, targets, temperature=temperature, vocabulary=self.vocabulary
         )
+
+
+def head_weight(model: Any) -> torch.Tensor:
+    """The weight (V, D) of a model's head. ValueError if the head has a bias."""
+    linear = model.get_output_embeddings()
+    if linear.bias is not None:
+        raise ValueError("a language-model head with a bias is not supported")
+    return linear.weight
 
 
 def checkpoint_activations(model: Any) -> None:
@@ -56,14 +66,16 @@ class Policy(torch.nn.Module):
         share_prompts: bool = True,
         packing: bool = False,
         activation_checkpointing: bool = False,
+        decoder: "FusedDecoder | None" = None,
     ) -> None:
-        """`vocabulary` (V,) bool: the token ids that exist, None: all.
+        """`decoder`: the model's layers in the form in which they are trained, where it is not their own. `vocabulary` (V,) bool: the token ids that exist, None: all.
 
         `share_prompts`, `packing`: see `shared_prompt_hidden` and `packed_hidden`, which wins. Where activations are
         computed again layer by layer, prompts are not shared: a layer would store their keys and values twice.
         """
         super().__init__()
-        self.model, self.head = model, Head(model.get_output_embeddings(), vocabulary)
+        weight = head_weight(model)
+        self.model, self.head = model, Head(weight if decoder is None else decoder.head, vocabulary)
         self._checkpoints = activation_checkpointing
         if activation_checkpointing:
             checkpoint_activations(model)
@@ -71,6 +83,7 @@ class Policy(torch.nn.Module):
             allow_packing(model)
         shared = share_prompts and not activation_checkpointing
         self._hidden = packed_hidden if packing else shared_prompt_hidden if shared else padded_hidden
+        self._passes = model if packing else ModelPasses(model) if decoder is None else FusedPasses(decoder)
 
     def forward(
         self, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, temperature: float = 1.0
@@ -83,9 +96,11 @@ class Policy(torch.nn.Module):
         tokens = tokens.to(self.model.device)
         if self._checkpoints:  # layers recompute in training mode only
             self.model.train(torch.is_grad_enabled())
-        found: Hidden = self._hidden(self.model, prompts, tokens, mask)
+        found: Hidden = self._hidden(self._passes, prompts, tokens, mask)
         targets = tokens[found.rows, found.places]
-        log_probs, entropy = self.head(found.states, targets, temperature)
+        spare = len(found.states) - len(targets)
+        both = self.head(found.states, torch.nn.functional.pad(targets, (0, spare)), temperature)
+        log_probs, entropy = (values[: len(targets)] for values in both)
         empty = torch.zeros(mask.shape, dtype=log_probs.dtype, device=log_probs.device)
         index = (found.rows, found.places)
         return empty.index_put(index, log_probs), empty.index_put(index, entropy)

@@ -97,7 +97,7 @@ def decode_seconds(shape: Shape, rows: int, context: float, *, bandwidth: float,
 def generation_seconds(
     shape: Shape, prompts: list[int], samples: int, lengths: list[int], *, bandwidth: float, peak: float
 ) -> float:
-    """The least time to sample responses of `lengths`: the prompts once, then a step per token of all that still run."""
+    """The least time to sample responses of `lengths`: the prompts once, then a step per token of all that run."""
     prefill = (
         forward_flops(shape, tokens=sum(prompts), pairs=sum(p * (p + 1) // 2 for p in prompts), predicted=0) / peak
     )

@@ -3,6 +3,7 @@
 import math
 from itertools import groupby
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -41,7 +42,7 @@ def amount(values: list[float], unit: str) -> str:
     """The median of `values` in readable units; empty where nothing was measured."""
     if not values:
         return ""
-    middle = sorted(values)[len(values) // 2]
+    middle = median(values)
     if unit == "s" and middle < 1:
         return f"{middle * 1000:.3g} ms"
     return f"{middle:.3g} {unit}"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.artifacts import fingerprint as module
+from workflow_scripts.artifacts import syntax
 from workflow_scripts.artifacts.fingerprint import (
     INERT,
     REGISTRIES,
@@ -26,7 +27,7 @@ ARM = {"loss": {"name": "ppo_clip"}, "reward": {"kind": "rule"}, "monitors": [],
 
 
 def tree(source: str) -> str:
-    return module._text(module._without_docstring(ast.parse(source).body))
+    return syntax.text_of(syntax.without_docstring(ast.parse(source).body))
 
 
 def test_comments_docstrings_and_formatting_do_not_count():
@@ -50,8 +51,8 @@ def test_a_string_that_is_no_docstring_counts():
 
 def test_a_registry_does_not_count_as_a_whole():
     registry = ast.parse('LOSSES = {"a": "workflow_scripts.a", "b": "workflow_scripts.b"}').body[0]
-    assert module._is_registry(registry)
-    assert not module._is_registry(ast.parse('TABLE = {"a": "x"}').body[0])
+    assert syntax.is_registry(registry)
+    assert not syntax.is_registry(ast.parse('TABLE = {"a": "x"}').body[0])
 
 
 def test_only_the_loss_that_the_config_names_is_in_the_closure():
@@ -124,7 +125,7 @@ def test_a_schema_of_the_analysis_counts_only_where_it_is_imported_and_with_what
 
 
 def test_no_name_is_defined_in_both_modules_of_schemas():
-    names = [set(module._definitions(module._path(name))) for name in module.SCHEMAS]
+    names = [set(syntax.definitions(module._path(name))) for name in module.SCHEMAS]
     assert not set.intersection(*names)
 
 
@@ -140,7 +141,7 @@ def test_inert_modules_move_data_and_decide_nothing():
     assert sorted(INERT) == sorted(f"workflow_scripts.{place}" for place in places)
     single = [package / name for name in ("events.py", "hub.py", "evaluation/passed.py")]
     for path in [*(package / "artifacts").glob("*.py"), *single]:
-        imported = {name.partition(".")[0] for name, _ in module._imports(path, "workflow_scripts.artifacts")}
+        imported = {name.partition(".")[0] for name, _ in syntax.imports(path, "workflow_scripts.artifacts")}
         assert not imported & {"torch", "numpy", "random", "transformers"}, path.name
 
 
@@ -154,7 +155,7 @@ def test_the_closure_of_every_stage_is_found_and_knows_nothing_of_the_config_mod
 def test_registries_are_readable_without_import():
     for rows in REGISTRIES.values():
         for _, file, variable in rows:
-            for path in module._registry(ROOT / "workflow_scripts" / file, variable).values():
+            for path in module._registry(file, variable).values():
                 assert module._path(path), path
 
 

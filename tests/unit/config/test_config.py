@@ -11,7 +11,6 @@ from workflow_scripts.config import load
 from workflow_scripts.config.arms import expand_arms
 from workflow_scripts.config.graph import Graph
 from workflow_scripts.config.load import ConfigError, config_schema, load_config
-from workflow_scripts.config.priorities import priorities
 from workflow_scripts.config.rl_options import Advantage, EntropyControl
 
 NAMES = ("config/nano*.yaml", "config/smol.yaml", "config/paper.yaml", "tests/configs/*.yaml")
@@ -63,17 +62,6 @@ def test_an_arm_is_evaluated_on_what_its_studies_ask_for():
     config["studies"]["reward_ood"]["benchmarks"] = ["moon"]
     with pytest.raises(ConfigError, match="studies.reward_ood.benchmarks: 'moon' is not one of world"):
         load_config(config)
-
-
-def test_studies_come_in_the_order_of_the_config():
-    """The first study's artifacts have the greatest priority, upstream ones that of the first study that needs them."""
-    graph = Graph(load_config(raw(CLAIMS)), ROOT)
-    found = priorities(graph)
-    for artifact in graph.of_study("reward_by_entropy"):
-        assert found[artifact.stage, artifact.identity] == len(graph.config.studies)
-    by_name = {name.rpartition("-")[0]: value for (_, name), value in found.items()}
-    assert by_name["base.s6"] == by_name["audit.judge.s6"] == len(graph.config.studies)
-    assert by_name["base_w32.s6"] == by_name["base_w32.questions_train.grpo.truth.none.s6"] == 1
 
 
 def test_a_config_may_extend_one_that_extends_another_but_not_in_a_circle(tmp_path, monkeypatch):

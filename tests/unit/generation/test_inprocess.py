@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from tests.tiny import small_model
-from workflow_scripts.generation import EngineSettings, inprocess, make_engine
+from workflow_scripts.generation import EngineSettings, decoder, make_engine
+from workflow_scripts.generation.decoder import Pace
 from workflow_scripts.models.tokenizer import train_tokenizer
 
 PROMPTS = [[30, 31, 32], [40], [50, 51, 52, 53, 54, 55], [60, 61]]
@@ -87,11 +88,21 @@ def test_equal_seeds_repeat_and_others_do_not(policy):
     assert one.text != other.text
 
 
-@pytest.mark.parametrize(("rows", "share"), [(512, 0.0), (512, 1.0), (16, 0.8), (32, 0.5)])
-def test_batching_and_dropping_ended_rows_change_nothing(policy, monkeypatch, rows, share):
+@pytest.mark.parametrize(
+    "pace",
+    [
+        Pace(slots=512, stride=1, rounding=1, keep=0.0, powers=False),
+        Pace(slots=512, stride=1, rounding=1, keep=1.0, powers=False),
+        Pace(slots=16, stride=1, rounding=1, keep=0.8, powers=False),
+        Pace(slots=20, stride=1, rounding=1, keep=0.5, powers=False),  # slots are filled again before all are free
+        Pace(slots=7, stride=2, rounding=4, keep=0.8, powers=True),  # the samples of a prompt do not fit together
+        Pace(slots=40, stride=8, rounding=128, keep=0.5, powers=True),
+        decoder.PACES["cuda"],
+    ],
+)
+def test_slots_refill_and_dropping_ended_rows_change_nothing(policy, monkeypatch, pace):
     expected = generate(policy)
-    monkeypatch.setattr(inprocess, "MAX_ROWS", rows)
-    monkeypatch.setattr(inprocess, "COMPACT_BELOW", share)
+    monkeypatch.setitem(decoder.PACES, "cpu", pace)
     ours = generate(policy)
     assert torch.equal(ours.tokens, expected.tokens) and torch.equal(ours.truncated, expected.truncated)
     torch.testing.assert_close(ours.log_probs, expected.log_probs, rtol=1e-4, atol=2e-5)
@@ -126,12 +137,60 @@ def test_it_reads_the_weights_anew(policy):
     arguments = {"samples": 4, "max_tokens": 6, "temperature": 1.0, "seed": 0}
     before = engine.generate(PROMPTS, **arguments)
     with torch.no_grad():
-        model.lm_head.weight.mul_(0.5)
+        for parameter in model.parameters():
+            parameter.mul_(0.5)
     after = engine.generate(PROMPTS, **arguments)
+    again = make_engine(EngineSettings(), model, tokenizer).generate(PROMPTS, **arguments)
     with torch.no_grad():
-        model.lm_head.weight.mul_(2)
-    assert before.text != after.text
+        for parameter in model.parameters():
+            parameter.mul_(2)
+    assert before.text != after.text and after.text == again.text
     assert engine.generate(PROMPTS, **arguments).text == before.text
+
+
+def test_slots_are_kept_from_call_to_call_and_their_past_is_not_seen(policy):
+    """Rollouts and validation alternate: more rows or fewer, longer responses or shorter, in the slots of the last."""
+    engine = make_engine(EngineSettings(), *policy)
+    calls = [(PROMPTS, 16, 10), (PROMPTS[:2], 3, 4), (PROMPTS[2:] * 9, 8, 12), (PROMPTS, 16, 10)]
+    for prompts, samples, max_tokens in calls:
+        arguments = {"samples": samples, "max_tokens": max_tokens, "temperature": 1.0, "seed": 5}
+        ours = engine.generate(prompts, **arguments)
+        fresh = make_engine(EngineSettings(), *policy).generate(prompts, **arguments)
+        assert torch.equal(ours.tokens, fresh.tokens) and torch.equal(ours.truncated, fresh.truncated)
+        torch.testing.assert_close(ours.log_probs, fresh.log_probs, rtol=1e-4, atol=2e-5)
+    kept = ours.tokens.clone(), ours.log_probs.clone(), ours.entropy.clone()
+    engine.sleep()
+    engine.generate(PROMPTS, samples=16, max_tokens=10, temperature=1.0, seed=6)
+    assert all(map(torch.equal, kept, (ours.tokens, ours.log_probs, ours.entropy)))  # a result is its caller's own
+    engine.close()
+    assert engine.decoder.slots is None
+    assert engine.generate([], samples=2, max_tokens=4, temperature=1.0, seed=0).text == []
+
+
+def test_a_part_of_a_batch_gives_what_it_gives_in_the_whole(policy):
+    whole = generate(policy)
+    part = make_engine(EngineSettings(), *policy).generate(
+        PROMPTS[2:], samples=16, max_tokens=10, temperature=1.0, seed=0, first=2
+    )
+    assert part.text == whole.text[32:]
+
+
+def test_a_step_never_waits_for_the_host(policy):
+    """On tensors without values, where reading one raises: what a CUDA graph needs of a step."""
+    from torch._subclasses import FakeTensorMode
+    from torch._subclasses.fake_tensor import DataDependentOutputException
+
+    engine = make_engine(EngineSettings(), *policy)
+    engine.generate(PROMPTS, samples=2, max_tokens=4, temperature=1.0, seed=0)
+    with torch.inference_mode(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        with pytest.raises(DataDependentOutputException):
+            int(mode.from_tensor(torch.ones(3)).sum())
+        slots = engine.decoder.slots
+        for name, value in vars(slots).items():
+            if isinstance(value, torch.Tensor):
+                setattr(slots, name, mode.from_tensor(value))
+        for temperature in (1.0, 0.7, 0.0):
+            engine.decoder._step(8, 9, temperature)
 
 
 def test_unknown_engine_is_refused(policy):

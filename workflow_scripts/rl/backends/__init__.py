@@ -78,12 +78,13 @@ class Backend(Protocol):
         ...
 
 
-def parameter_groups(model: Any, weight_decay: float) -> list[Any]:
+def parameter_groups(parameters: "Iterable[torch.Tensor]", weight_decay: float) -> list[Any]:
     """What an optimiser is given: weight decay pulls on matrices, never on biases and the scales of norms."""
+    everything = list(parameters)
     if not weight_decay:
-        return list(model.parameters())
-    matrices = [parameter for parameter in model.parameters() if parameter.dim() >= 2]
-    others = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+        return everything
+    matrices = [parameter for parameter in everything if parameter.dim() >= 2]
+    others = [parameter for parameter in everything if parameter.dim() < 2]
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
 
 

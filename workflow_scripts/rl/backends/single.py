@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from workflow_scripts.devices import own_device
+from workflow_scripts.models.fused import FusedDecoder, Place, fits
 from workflow_scripts.models.loading import load_model, save_weights
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.backends import BUCKET_BYTES, MOMENTS, State, parameter_groups
@@ -51,16 +52,22 @@ class Single:
     ) -> None:
         """`share_prompts`: worth it where several responses follow one prompt."""
         self.rollout_model, self.max_grad_norm, self.updates = model, update.max_grad_norm, 0
+        decoder = _fused(model, update)
         self.policy = Policy(
             model,
             vocabulary=vocabulary,
             share_prompts=share_prompts,
             packing=update.packing,
             activation_checkpointing=update.activation_checkpointing,
+            decoder=decoder,
         )
         self._forward, self._precision = _under_autocast(self.policy, update), update.precision
+        named = dict(model.named_parameters())
+        self._places = decoder.flat.places if decoder else {name: Place(p, slice(None)) for name, p in named.items()}
+        self._in_place = decoder is not None  # a flat gradient is written into, piece by piece
+        self._trained = decoder.flat.tensors if decoder else list(named.values())
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(model, update.weight_decay),
+            parameter_groups(self._trained, update.weight_decay),
             lr=update.lr,
             betas=tuple(update.betas),
             weight_decay=update.weight_decay,
@@ -78,11 +85,11 @@ class Single:
     def step(self, lr: float) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        norm = float(torch.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm))
+        norm = float(torch.nn.utils.clip_grad_norm_(self._trained, self.max_grad_norm))
         if math.isfinite(norm):
             self.optimizer.step()
             self.updates += 1
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=not self._in_place)
         return norm
 
     def refresh(self) -> None:
@@ -97,16 +104,25 @@ class Single:
 
     def state(self) -> Iterator[State]:
         for name, parameter in self.rollout_model.named_parameters():
-            moments = self.optimizer.state.get(parameter) or {key: torch.zeros_like(parameter) for key in MOMENTS}
-            tensors = {"param": parameter, **{key: moments[key] for key in MOMENTS}}
-            yield name, {key: tensor.detach() for key, tensor in tensors.items()}
+            place = self._places[name]
+            moments = self.optimizer.state.get(place.tensor) or {key: torch.zeros_like(place.tensor) for key in MOMENTS}
+            tensors = {key: moments[key].flatten()[place.part].view_as(parameter) for key in MOMENTS}
+            yield name, {"param": parameter.detach(), **{key: tensor.detach() for key, tensor in tensors.items()}}
 
     def load(self, state: Iterable[State], updates: int) -> None:
         parameters = dict(self.rollout_model.named_parameters())
+        for tensor in self._trained:
+            moments = {key: torch.zeros_like(tensor) for key in MOMENTS}
+            self.optimizer.state[tensor] = {"step": torch.tensor(float(updates), device=tensor.device), **moments}
         for name, tensors in state:
-            parameter = parameters[name]
+            parameter, place = parameters[name], self._places[name]
             parameter.data.copy_(tensors["param"])
-            moments = {key: torch.empty_like(parameter).copy_(tensors[key]) for key in MOMENTS}
-            step = torch.tensor(float(updates), device=parameter.device)
-            self.optimizer.state[parameter] = {"step": step, **moments}
+            for key in MOMENTS:
+                self.optimizer.state[place.tensor][key].view(-1)[place.part] = tensors[key].flatten()
         self.updates = updates
+
+
+def _fused(model: Any, update: UpdateSettings) -> FusedDecoder | None:
+    """The form in which a model is trained on a CPU, where it has one."""
+    special = update.packing or update.activation_checkpointing or update.precision != "float32"
+    return FusedDecoder(model) if fits(model) and not special else None

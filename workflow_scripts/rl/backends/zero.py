@@ -59,7 +59,7 @@ class Zero:
         self._parameters = dict(model.named_parameters())
         self.rollout_model = self._rollout_model(rollout_copy)
         self._adamw = torch.optim.AdamW(
-            parameter_groups(model, update.weight_decay),
+            parameter_groups(model.parameters(), update.weight_decay),
             lr=update.lr,
             betas=tuple(update.betas),
             weight_decay=update.weight_decay,

@@ -19,7 +19,7 @@ from tests.benchmarks.suite.grpo_sides import GENERATION, UPDATE, Work, sides
 from tests.benchmarks.suite.measure import Row, alternate, copy_bandwidth, empty_row, gemm_peak
 from tests.benchmarks.suite.replay import REASONED, draw_lengths
 
-GROUP, OURS, OTHER, DEVICE = "GRPO step", "ours", "TRL GRPOTrainer without vLLM", "cuda, bf16"
+GROUP, OURS, OTHER, DEVICE = "GRPO step on a GPU", "ours", "TRL GRPOTrainer without vLLM", "cuda, bf16"
 MODELS = {"SmolLM2-135M": materials.smollm2, "Qwen2.5-0.5B's architecture": materials.half_billion}
 LARGEST = "Qwen2.5-0.5B's architecture"
 TARGET, TRAINING, DECODING = 2.0, 0.4, 0.3  # times TRL, MFU, share of the decode roofline

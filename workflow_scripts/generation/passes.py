@@ -1,0 +1,139 @@
+"""The two passes of decoding over a cache of slots: prompts, then one token of every row.
+
+Models of the Llama family run in the lean forward, all others in Hugging Face's own.
+"""
+
+from typing import Any, Protocol
+
+import torch
+from torch.nn import functional
+
+from workflow_scripts.generation.cache import SlotCache
+from workflow_scripts.models.lean import LeanModel, lean_model
+
+
+class Passes(Protocol):
+    captures: bool  # whether a pass over tokens can be captured as a CUDA graph
+
+    def refresh(self, room: int) -> bool:
+        """Read the weights anew; positions will be below `room`. Whether a captured graph would now read old memory."""
+        ...
+
+    def prompts(self, prompts: list[list[int]], cache: SlotCache) -> torch.Tensor:
+        """Last hidden states (G, D) of G prompts, whose keys and values are stored."""
+        ...
+
+    def tokens(self, tokens: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:
+        """Hidden states (n, D) of `tokens` (n,) at `positions` (n,) of the first n slots."""
+        ...
+
+
+def passes_of(model: Any) -> Passes:
+    """The passes that a Hugging Face causal language model can run."""
+    lean = lean_model(model)
+    return HuggingFacePasses(model) if lean is None else LeanPasses(lean)
+
+
+class LeanPasses:
+    captures = True
+
+    def __init__(self, lean: LeanModel) -> None:
+        self.lean, self.device = lean, lean.base.device
+        self._weights, self._rotary, self._read = [], torch.empty(0), None
+
+    def refresh(self, room: int) -> bool:
+        """See `Passes`; where the parameters lie where they lay, joined weights are written in place."""
+        read = (max(room, len(self._rotary)), *(parameter.data_ptr() for parameter in self.lean.base.parameters()))
+        fresh, moved = self.lean.weights(), read != self._read
+        if moved:
+            self._rotary = self.lean.rotary(torch.arange(read[0], device=self.device))
+        if moved or self.device.type == "cpu":
+            self._weights, self._read = fresh, read
+            return moved
+        for old, new in zip(self._weights, fresh, strict=True):
+            for joined in ("qkv", "qkv_bias", "qk_norm"):
+                if getattr(old, joined) is not None:
+                    getattr(old, joined).copy_(getattr(new, joined))
+        return False
+
+    def prompts(self, prompts: list[list[int]], cache: SlotCache) -> torch.Tensor:
+        """Without padding, but for the attention."""
+        lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
+        groups, width = len(prompts), max(map(len, prompts))
+        flat = torch.tensor([token for prompt in prompts for token in prompt], device=self.device)
+        row = torch.arange(groups, device=self.device).repeat_interleave(lengths, output_size=len(flat))
+        ends = lengths.cumsum(0)
+        place = torch.arange(len(flat), device=self.device) - (ends - lengths)[row]
+
+        def attend(layer: int, *heads: torch.Tensor) -> torch.Tensor:
+            padded = [part.new_zeros(groups, part.shape[1], width, part.shape[2]) for part in heads]
+            for whole, part in zip(padded, heads, strict=True):
+                whole[row, :, place] = part
+            query, key, value = padded
+            cache.update(key, value, layer)
+            shared = query.shape[1] != key.shape[1]
+            mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True, enable_gqa=shared)
+            return mixed[row, :, place]
+
+        return self.lean.hidden(flat, self._rotary[place], attend, self._weights)[ends - 1]
+
+    def tokens(self, tokens: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:
+        mask = _mask(positions, cache.bound)
+
+        def attend(layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+            grouped = query.unflatten(1, (key.shape[1], -1))  # the queries of one key head are rows of one product
+            keys, values = cache.update(key[:, :, None], value[:, :, None], layer)
+            return _attention(grouped, keys, values, mask)
+
+        return self.lean.hidden(tokens, self._rotary[positions], attend, self._weights)
+
+
+class HuggingFacePasses:
+    captures = False
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.device = model, model.device
+
+    def refresh(self, room: int) -> bool:
+        """The model reads its own weights."""
+        return False
+
+    def prompts(self, prompts: list[list[int]], cache: SlotCache) -> torch.Tensor:
+        """Padded on the right, where causal attention needs no mask: padding follows all that counts."""
+        width = max(map(len, prompts))
+        tokens = torch.tensor([prompt + [0] * (width - len(prompt)) for prompt in prompts], device=self.device)
+        causal = torch.ones(width, width, dtype=torch.bool, device=self.device).tril()
+        states = self._run(tokens, causal.expand(len(prompts), 1, -1, -1), torch.arange(width)[None], cache)
+        return states[torch.arange(len(prompts)), [len(prompt) - 1 for prompt in prompts]]
+
+    def tokens(self, tokens: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:
+        visible = torch.arange(cache.bound, device=self.device) <= positions[:, None]
+        return self._run(tokens[:, None], visible[:, None, None], positions[:, None], cache)[:, 0]
+
+    def _run(self, tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:
+        output = self.model.base_model(
+            input_ids=tokens,
+            attention_mask=mask,
+            position_ids=positions.to(self.device),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return output.last_hidden_state
+
+
+def _mask(positions: torch.Tensor, bound: int) -> torch.Tensor:
+    """What is added to scores, (n, 1, 1, bound): minus infinity after the row's own position."""
+    later = torch.arange(bound, device=positions.device) > positions[:, None]
+    return torch.zeros(later.shape, device=positions.device).masked_fill_(later, -torch.inf)[:, None, None]
+
+
+def _attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Of `query` (n, K, g, size), `keys` and `values` (n, K, bound, size); the result is shaped like `query`.
+
+    With one token a row, a CPU is faster with two plain products than with torch's fused kernel (by 1.2 to 1.7).
+    """
+    mask = mask.to(query.dtype)
+    if query.is_cuda:
+        return functional.scaled_dot_product_attention(query, keys, values, mask)
+    scores = torch.matmul(query * query.shape[-1] ** -0.5, keys.transpose(-1, -2)).add_(mask)
+    return torch.matmul(torch.softmax(scores, dim=-1), values)

@@ -1,0 +1,42 @@
+"""Matrix products in fp32 on a CPU.
+
+PyTorch takes MKL for them, which leaves AVX-512 unused on processors that are not Intel's: oneDNN, which comes with
+PyTorch as well, is twice as fast there (Zen 5, one core: 222 against 104 GFLOP/s at 1024 x 1024 x 1024) and as fast
+elsewhere. It makes its code anew for each shape, half a millisecond a time, so it is asked only for numbers of rows
+that come again: those on a grid, to which callers round theirs up. Everything else takes the ordinary way.
+"""
+
+import torch
+import torch.nn.functional as F
+
+HAS_ONEDNN = torch.backends.mkldnn.is_available()
+
+
+def rounded(rows: int) -> int:
+    """The next number of rows on the grid, which has at most 16 per power of two."""
+    step = 1 << max(4, rows.bit_length() - 5)
+    return -(-rows // step) * step
+
+
+def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    """x (N, in) @ weight (out, in).T + bias (out,); no gradients."""
+    if _recurs(len(x), x, weight):
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return F.linear(x, weight, bias)
+
+
+def weight_gradient(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """grad (N, out).T @ x (N, in): the gradient of the weight (out, in) of `product`.
+
+    The first factor is copied to be read in order, so the narrower one goes first.
+    """
+    if not _recurs(len(x), x, grad):
+        return grad.t() @ x
+    if x.shape[1] <= grad.shape[1]:
+        return product(x.t(), grad.t()).t()
+    return product(grad.t(), x.t())
+
+
+def _recurs(rows: int, *factors: torch.Tensor) -> bool:
+    single = all(factor.dtype == torch.float32 and factor.device.type == "cpu" for factor in factors)
+    return HAS_ONEDNN and single and 0 < rows == rounded(rows)
