@@ -2,9 +2,9 @@
 
     python tests/benchmarks/rule_grader.py ../shared/data/benchmarks [--most 200] [--show]
 
-Prints false negatives and positives per benchmark and form, and the verdict on each hostile answer with time and memory.
-Exit status 1 if a hostile answer got a verdict it must not get. `--most` caps the references per file, `--show` prints
-the misjudged answers. Speed beside math-verify: `make bench` (suite/cases/grading.py).
+Prints false negatives and positives per benchmark and form, and the verdict on each hostile answer with time and
+memory. Exit status 1 if a hostile answer got a verdict it must not get. `--most` caps the references per file, `--show`
+prints the misjudged answers. Speed beside math-verify: `make bench` (suite/cases/grading.py).
 """
 
 import argparse

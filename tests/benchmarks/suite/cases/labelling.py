@@ -56,13 +56,13 @@ def _row(material: Material, make: Callable[[int], Rows], labels: int, repetitio
         values = alternate(*sides, repetitions)
     gap = _largest_gap(*scores.values())
     assert gap < TOLERANCE, f"probabilities differ by {gap}"
-    note = f"{ratio(*(side.seconds for side in sides), repetitions)}; {labels} labels a repetition; to start: {starts[0]:.1f} s and {starts[1]:.1f} s; "
-    note += f"probabilities differ by {gap:.0e} at most"
+    note = f"{ratio(*(side.seconds for side in sides), repetitions)}; {labels} labels a repetition; to start: "
+    note += f"{starts[0]:.1f} s and {starts[1]:.1f} s; probabilities differ by {gap:.0e} at most"
     return Row(GROUP, material.name, OURS, OTHER, "s", *values, "cpu", note=note, limit=LIMITS[material.template])
 
 
 LIMITS = {
-    "judge_nano": "matrix products of width 64, at three quarters of the peak; then the tokenizer, a quarter of the time",
+    "judge_nano": "matrix products of width 64; template and tokenizer, which vLLM has as well, are a third",
     "judge_paper": "the network's matrix products on what differs between prompts",
 }
 
