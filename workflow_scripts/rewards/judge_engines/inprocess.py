@@ -1,4 +1,4 @@
-"""The judge's network in this process: one forward pass per batch, no sampling.
+"""The judge's network in this process: one forward pass per batch, or a few over rows of like lengths; no sampling.
 
 The tokens that all prompts of a call begin with, a template's instruction, are read once. Only the last real position
 of each right-padded row is asked for: under causal attention the padding behind it cannot reach it. Nothing is kept
@@ -16,7 +16,7 @@ from workflow_scripts.models.fused import FusedDecoder, fits
 from workflow_scripts.models.loading import load_model
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job
 from workflow_scripts.rewards.verdict_tokens import VerdictTokens
-from workflow_scripts.rl.forward import ModelPasses, Passes
+from workflow_scripts.rl.forward import ModelPasses, Passes, like_lengths
 from workflow_scripts.rl.fused_passes import FusedPasses
 
 LEAST_SHARED = 32  # tokens; reading fewer of them again costs less than a mask does
@@ -39,8 +39,10 @@ class InProcessEngine:
         rows = [prompt[shared:] for prompt in prompts]
         order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))  # little padding in a batch
         for start in range(0, len(order), self.batch):
-            chosen = order[start : start + self.batch]
-            yes[chosen], no[chosen] = self._forward([rows[index] for index in chosen], shared, tokens)
+            part = order[start : start + self.batch]
+            for alike in like_lengths([len(rows[index]) for index in part]):
+                chosen = [part[place] for place in alike]
+                yes[chosen], no[chosen] = self._forward([rows[index] for index in chosen], shared, tokens)
         return yes, no
 
     def _forward(self, rows: list[list[int]], shared: int, tokens: VerdictTokens) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
 `make plan` estimates a job from what earlier ones of its stage cost (planning/estimate.py). Here it does so for the
 whole DAG of config/nano.yaml, nothing of which is taken as there, with more entropy settings, then with more seeds;
 the earlier jobs are those of the finished run in `results/`. These are estimates and nothing was run, so the columns
-of measured values stay empty and the figures stand in the notes: core-seconds of all jobs. Arms of one seed share models,
-exploration, labels and judge; every seed has its own.
+of measured values stay empty and the figures stand in the notes: core-seconds of all jobs. Arms of one seed share
+models, exploration, labels and judge; every seed has its own.
 """
 
 import sys

@@ -35,10 +35,9 @@ def rows(quick: bool) -> Iterator[Row]:
 
     torch.set_num_threads(1)
     yield _row(_nano_teacher(), _nano_rows, labels=50 if quick else 1000, repetitions=2 if quick else 7)
-    name = "SmolLM2-135M, the paper's template"
     if not quick:
         yield _row(smollm2("judge_paper"), _gsm8k_rows, labels=12, repetitions=3)
-    yield empty_row(GROUP, name, OURS, OTHER)
+    yield empty_row(GROUP, "SmolLM2-135M", OURS, OTHER)
 
 
 def _row(material: Material, make: Callable[[int], Rows], labels: int, repetitions: int) -> Row:
