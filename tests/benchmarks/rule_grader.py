@@ -2,13 +2,12 @@
 
     python tests/benchmarks/rule_grader.py ../shared/data/benchmarks [--most 200] [--show]
 
-Prints false negatives and positives per benchmark and form, pairs per second against math-verify called one by one on
-the same pairs, and the verdict on each hostile answer with time and memory. Exit status 1 if a hostile answer got a
-verdict it must not get. `--most` caps the references per file, `--show` prints the misjudged answers.
+Prints false negatives and positives per benchmark and form, and the verdict on each hostile answer with time and
+memory. Exit status 1 if a hostile answer got a verdict it must not get. `--most` caps the references per file, `--show`
+prints the misjudged answers. Speed beside math-verify: `make bench` (suite/cases/grading.py).
 """
 
 import argparse
-import random
 import sys
 import time
 from collections import Counter
@@ -33,7 +32,6 @@ def main() -> int:
         raise SystemExit(f"{args.folder}: no benchmark files")
     grade(r"\sqrt{8}", r"2\sqrt{2}")  # starts the pool
     grade_benchmarks(cases, args.show)
-    compare_speed([case for equal, wrong in cases.values() for case in equal + wrong], args.pairs)
     return grade_hostile()
 
 
@@ -41,7 +39,6 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="folder of JSONL and JSON benchmark files")
     parser.add_argument("--most", type=int, help="references per file (default: all)")
-    parser.add_argument("--pairs", type=int, default=400, help="pairs of the comparison of speed")
     parser.add_argument("--show", action="store_true", help="print what was misjudged")
     return parser.parse_args()
 
@@ -80,35 +77,6 @@ def grade_benchmarks(cases: dict[str, tuple[list[Case], list[Case]]], show: bool
                     print(f"    {label} {form:10} {verdict:10} {text!r}  reference {reference!r}")
     print("false negatives by form:", {form: n for (form, equal), n in by_form.items() if equal} or "none")
     print("false positives by form:", {form: n for (form, equal), n in by_form.items() if not equal} or "none")
-
-
-def compare_speed(cases: list[Case], number: int) -> None:
-    """Pairs per second, and errors of both on the same sample: half equal forms, half wrong ones."""
-    from math_verify import parse as parse_answer
-    from math_verify import verify
-
-    from workflow_scripts.rewards import symbols
-
-    sample = random.Random(0).sample(cases, min(number, len(cases)))
-    responses, references = [text for _, text, _ in sample], [reference for _, _, reference in sample]
-    expected = [form in equal_forms("1") for form, _, _ in sample]
-    symbols.forget()
-    started = time.perf_counter()
-    ours = [verdict is Verdict.EQUAL for verdict in grade_batch(responses, references)]
-    middle = time.perf_counter()
-    theirs = [
-        verify(parse_answer(f"\\boxed{{{reference}}}"), parse_answer(text))
-        for text, reference in zip(responses, references, strict=True)
-    ]
-    ended = time.perf_counter()
-    print(f"\n{len(sample)} pairs, none remembered:")
-    for name, found, seconds in (("rule", ours, middle - started), ("math-verify", theirs, ended - middle)):
-        negatives = sum(e and not f for e, f in zip(expected, found, strict=True))
-        positives = sum(f and not e for e, f in zip(expected, found, strict=True))
-        print(
-            f"  {name:12}{len(sample) / seconds:8.0f} pairs/s, false negatives {negatives} of {sum(expected)}, "
-            f"false positives {positives} of {len(sample) - sum(expected)}"
-        )
 
 
 def grade_hostile() -> int:

@@ -14,8 +14,7 @@ from workflow_scripts.ranks import Ranks
 from workflow_scripts.rewards import RewardBatch
 from workflow_scripts.rewards.judge import CUT, Judge, Scores, judge_answers
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job, make_judge_engine
-from workflow_scripts.rewards.judge_engines.inprocess import LEAST_SHARED, InProcessEngine
-from workflow_scripts.rewards.judge_engines.prefix import shared_length
+from workflow_scripts.rewards.judge_engines.inprocess import LEAST_SHARED, InProcessEngine, shared_length
 from workflow_scripts.rewards.judge_reward import from_judge
 from workflow_scripts.rewards.verdict_tokens import resolve_verdict_tokens
 
@@ -65,15 +64,16 @@ def test_batches_and_order_change_nothing_but_rounding(judge):
     assert back.p_yes[::-1] == pytest.approx(whole.p_yes, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "own", [[[7], [8, 9, 7], [8, 9, 10], [9]], [[], [7, 8], [7]]], ids=["apart", "one in the others"]
-)
-def test_what_all_prompts_begin_with_is_read_once_and_changes_nothing_but_rounding(judge, own):
-    prompts, read = [[*range(5, 5 + LEAST_SHARED + 1), *ids] for ids in own], []
-    handle = judge.model.model.register_forward_pre_hook(lambda module, arguments: read.append(arguments[0].shape))
-    yes, no = judge.engine.probabilities(prompts, judge.tokens)
-    handle.remove()
-    assert read[0] == (1, shared_length(prompts)) and {length for _, length in read[1:]} <= {1, 2, 3}
+@pytest.mark.parametrize("own", [[[7], [8, 9, 7], [8, 9, 10], [9]], [[], [7, 8], [7]]], ids=["apart", "one in all"])
+@pytest.mark.parametrize("shared", [0, LEAST_SHARED, 2 * LEAST_SHARED + 1])
+@pytest.mark.parametrize("built", [False, True], ids=["its own passes", "as a stage builds it"])
+def test_what_all_prompts_begin_with_changes_nothing_but_rounding(judge, tmp_path, own, shared, built):
+    prompts, engine = [[*range(5, 5 + shared + 1), *ids] for ids in own], judge.engine
+    assert bool(shared_length(prompts)) == bool(shared)
+    if built:
+        save_model(judge.model, judge.tokenizer, tmp_path)
+        engine = make_judge_engine(tmp_path, EngineSettings(batch=2), Job())
+    yes, no = engine.probabilities(prompts, judge.tokens)
     for index, prompt in enumerate(prompts):
         with torch.inference_mode():
             expected = judge.model(torch.tensor([prompt])).logits[0, -1].softmax(-1)
@@ -81,17 +81,27 @@ def test_what_all_prompts_begin_with_is_read_once_and_changes_nothing_but_roundi
         assert no[index] == pytest.approx(float(expected[list(judge.tokens.no)].sum()), abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("prompts", "length"),
-    [([[1, 2, 3], [1, 2, 4]], 2), ([[1, 2], [1, 2, 3]], 1), ([[1, 2], [1, 2]], 1), ([[1], [2]], 0)],
-)
-def test_every_prompt_keeps_a_token_of_its_own(prompts, length):
-    assert shared_length(prompts) == length
+def test_tokens_that_all_prompts_begin_with_run_once(judge):
+    prompts, read = [[*range(5, 5 + LEAST_SHARED), 7, *range(8, 8 + own)] for own in range(1, 5)], []
+    handle = judge.model.model.register_forward_pre_hook(
+        lambda module, _, named: read.append(named["input_ids"].numel()), with_kwargs=True
+    )
+    judge.engine.probabilities(prompts, judge.tokens)
+    handle.remove()
+    assert shared_length(prompts) == LEAST_SHARED + 1 and read == [LEAST_SHARED + 1, 4, 8]  # two rows a batch
+
+
+def test_every_prompt_keeps_a_token_of_its_own():
+    start = list(range(LEAST_SHARED))
+    assert shared_length([[*start, 1], [*start, 2]]) == shared_length([[*start, 1], [*start, 1]]) == LEAST_SHARED
+    assert shared_length([start, [*start, 1]]) == shared_length([[*start, 1]]) == shared_length([]) == 0
 
 
 def test_equal_triples_are_run_once(judge):
     rows = []
-    handle = judge.model.model.register_forward_pre_hook(lambda module, arguments: rows.append(len(arguments[0])))
+    handle = judge.model.model.register_forward_pre_hook(
+        lambda module, _, named: rows.append(len(named["input_ids"])), with_kwargs=True
+    )
     scores = judge.score(QUESTIONS, ANSWERS, REFERENCES)
     handle.remove()
     assert sum(rows) == 4 and scores.yes[0] == scores.yes[4]

@@ -4,7 +4,8 @@ Both sides have the same model object in fp32 on one thread, the same questions 
 samples per question and the same lengths, and turn messages into text. lm-eval's `hf` model (HFLM) is asked for all
 rows in one batch, its best; several samples per question are repeated requests, as its `repeats` are.
 
-"fixed": the end tokens get a bias of -1e9 on the head, so that both sides generate exactly as many tokens for each row.
+"fixed": every response of ours has exactly as many tokens, by `replay.py`, which costs us nothing. Hugging Face's loop
+runs all rows of a batch until the last one ends: none is forced to, and it is checked that the loop went to the limit.
 "greedy": responses end where the model ends them; greedy decoding makes them the same on both sides (the note counts
 how many are, to the letter). The nano policy was trained for this, briefly, so that its responses end as real ones do.
 Sampling has no top-k on either side; HFLM would have 50 by default.
@@ -17,6 +18,7 @@ from typing import Any
 from tests.benchmarks.suite.cpu import Clocked, ratio
 from tests.benchmarks.suite.materials import NANO, Material, questions, smollm2
 from tests.benchmarks.suite.measure import Row, alternate, empty_row
+from tests.benchmarks.suite.replay import ReplayEngine, prepare
 
 GROUP, OURS, OTHER = "evaluation sampling", "in process", "lm-eval, HFLM"
 
@@ -44,7 +46,7 @@ def _row(material: Material, how: str, asked: int, samples: int, max_tokens: int
     settings = {"samples": samples, "max_tokens": max_tokens, "temperature": 0.0 if how == "greedy" else 1.0}
     rows, found = _questions(asked), {"ours": [], "other": []}
     if how == "fixed":
-        _never_end(material)
+        prepare(material.model, material.tokenizer)
     sides = [Clocked(make(material, rows, settings, found[name])) for name, make in SIDES.items()]
     values = alternate(*sides, repetitions)
     lengths = found["ours"][-1]["length"]
@@ -59,7 +61,7 @@ def _row(material: Material, how: str, asked: int, samples: int, max_tokens: int
 
 
 LIMITS = {
-    "nano policy": "attention of one query a row (two fifths of a decoding step), then products of width 64 (a quarter)",
+    "nano policy": "attention of one query a row and products of width 64, in calls of a few microseconds",
     "SmolLM2-135M": "matrix products of few rows, which read all weights for every token",
 }
 
@@ -71,6 +73,8 @@ def _ours(material: Material, rows: list[dict], settings: dict, found: list) -> 
     from workflow_scripts.stages.sample_answers import _sample
 
     engine = make_engine(EngineSettings(), material.model, material.tokenizer)
+    if settings["temperature"]:
+        engine = ReplayEngine(engine, [settings["max_tokens"]] * len(rows) * settings["samples"])
     config = {"template": material.template, "seed": 0}
     stage = SimpleNamespace(config=config, progress=lambda *_: None)
 
@@ -90,6 +94,7 @@ def _harness(material: Material, rows: list[dict], settings: dict, found: list) 
     model = HFLM(pretrained=material.model, tokenizer=material.tokenizer, batch_size=count, max_length=_room(material))
     drawn = {"do_sample": True, "temperature": settings["temperature"], "top_k": 0, "top_p": 1.0}
     asked = drawn if settings["temperature"] else {"do_sample": False}
+    steps = _counted(model)
     options = {"until": [], "max_gen_toks": settings["max_tokens"], **asked}
 
     def run() -> None:
@@ -97,8 +102,22 @@ def _harness(material: Material, rows: list[dict], settings: dict, found: list) 
         contexts = [model.apply_chat_template([{"role": "user", "content": text}]) for text in texts]
         requests = [Instance("generate_until", {}, (context, options), 0) for context in contexts]
         found.append(model.generate_until(requests, disable_tqdm=True))
+        assert not settings["temperature"] or steps[-1] == settings["max_tokens"], "the loop ended early"
 
     return run
+
+
+def _counted(model: Any) -> list[int]:
+    """Tokens per row that the latest calls of the harness's generation made."""
+    steps, generate = [], model._model_generate
+
+    def counting(context: Any, **options: Any) -> Any:
+        made = generate(context, **options)
+        steps.append(made.shape[1] - context.shape[1])
+        return made
+
+    model._model_generate = counting
+    return steps
 
 
 SIDES = {"ours": _ours, "other": _harness}
@@ -106,18 +125,6 @@ SIDES = {"ours": _ours, "other": _harness}
 
 def _room(material: Material) -> int:
     return min(2048, material.model.config.max_position_embeddings)
-
-
-def _never_end(material: Material) -> None:
-    """From now on the end tokens are never sampled. Both sides read the head as a module, so both have the bias."""
-    import torch
-
-    from workflow_scripts.generation import end_tokens
-
-    head = material.model.get_output_embeddings()
-    bias = torch.zeros(head.out_features)
-    bias[end_tokens(material.model.generation_config.eos_token_id, material.tokenizer)] = -1e9
-    head.bias = torch.nn.Parameter(bias, requires_grad=False)
 
 
 # ------------------------------------------------------------------------------------------------ model and questions

@@ -1,10 +1,10 @@
 """How the time of one RL step grows with batch, response length and model size: twice the work over once.
 
-No peer here: "ours" is a step, "other" the same step with one thing doubled, so that a row's ratio is the growth and 2
-is in proportion; below 2, twice the work costs less than twice the time. Both are our Trainer at nano scale as in
-`grpo_step` (real sampling, 4 updates, no pass for old log-probabilities, lengths replayed from the trace `reasoned`), in
-one process on one thread, in turn. Twice the width has four times the weights in its layers. Positions are as many as
-the longest case needs, for all.
+No peer here: "ours" is a step, "other" the same step with one thing doubled, so that a row's ratio is the growth and
+2 is in proportion; below 2, twice the work costs less than twice the time. Both are our Trainer at nano scale as in
+`grpo_step` (real sampling, 4 updates, no pass for old log-probabilities, lengths replayed from the trace `reasoned`),
+in one process on one thread, in turn. Twice the width has four times the weights in its layers. Positions are as many
+as the longest case needs, for all.
 """
 
 from collections.abc import Iterator

@@ -35,10 +35,9 @@ def rows(quick: bool) -> Iterator[Row]:
 
     torch.set_num_threads(1)
     yield _row(_nano_teacher(), _nano_rows, labels=50 if quick else 1000, repetitions=2 if quick else 7)
-    name = "SmolLM2-135M, the paper's template"
     if not quick:
-        yield _row(smollm2("judge_paper"), _gsm8k_rows, labels=16, repetitions=5)
-    yield empty_row(GROUP, name, OURS, OTHER)
+        yield _row(smollm2("judge_paper"), _gsm8k_rows, labels=12, repetitions=3)
+    yield empty_row(GROUP, "SmolLM2-135M", OURS, OTHER)
 
 
 def _row(material: Material, make: Callable[[int], Rows], labels: int, repetitions: int) -> Row:
@@ -56,13 +55,13 @@ def _row(material: Material, make: Callable[[int], Rows], labels: int, repetitio
         values = alternate(*sides, repetitions)
     gap = _largest_gap(*scores.values())
     assert gap < TOLERANCE, f"probabilities differ by {gap}"
-    note = f"{ratio(*(side.seconds for side in sides), repetitions)}; {labels} labels a repetition; to start: {starts[0]:.1f} s and {starts[1]:.1f} s; "
-    note += f"probabilities differ by {gap:.0e} at most"
+    note = f"{ratio(*(side.seconds for side in sides), repetitions)}; {labels} labels a repetition; to start: "
+    note += f"{starts[0]:.1f} s and {starts[1]:.1f} s; probabilities differ by {gap:.0e} at most"
     return Row(GROUP, material.name, OURS, OTHER, "s", *values, "cpu", note=note, limit=LIMITS[material.template])
 
 
 LIMITS = {
-    "judge_nano": "matrix products of width 64, at three quarters of the peak, then the tokenizer (a quarter of the time)",
+    "judge_nano": "matrix products of width 64; template and tokenizer, which vLLM has as well, are a third",
     "judge_paper": "the network's matrix products on what differs between prompts",
 }
 
