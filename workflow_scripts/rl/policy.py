@@ -13,9 +13,9 @@ import torch
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.batch import for_ranks, micro_batches
 from workflow_scripts.rl.forward import Hidden, padded_hidden, shared_prompt_hidden
+from workflow_scripts.rl.fused_forward import fused_hidden
 from workflow_scripts.rl.logprobs import token_log_probs_and_entropy
 from workflow_scripts.rl.packing import allow_packing, packed_hidden
-from workflow_scripts.rl.segments import hidden_of_segments
 
 if TYPE_CHECKING:
     from workflow_scripts.models.fused import FusedDecoder
@@ -85,7 +85,7 @@ class Policy(torch.nn.Module):
             allow_packing(model)
         shared = share_prompts and not activation_checkpointing
         if decoder is not None:
-            self._hidden, self._layers = partial(hidden_of_segments, shared=shared), decoder
+            self._hidden, self._layers = partial(fused_hidden, shared=shared), decoder
         else:
             self._hidden = packed_hidden if packing else shared_prompt_hidden if shared else padded_hidden
             self._layers = model

@@ -1,5 +1,7 @@
 """The judge on a real network with random weights: numbers of a plain forward pass, whatever the batch."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from tokenizers import AddedToken
 from tests.tiny import small_model
 from workflow_scripts.artifacts import StageError
 from workflow_scripts.data.prompts import render
+from workflow_scripts.models.fused import FusedDecoder
 from workflow_scripts.models.loading import encode_chat, save_model
 from workflow_scripts.models.tokenizer import train_tokenizer
 from workflow_scripts.ranks import Ranks
@@ -66,7 +69,7 @@ def test_batches_and_order_change_nothing_but_rounding(judge):
 
 @pytest.mark.parametrize("own", [[[7], [8, 9, 7], [8, 9, 10], [9]], [[], [7, 8], [7]]], ids=["apart", "one in all"])
 @pytest.mark.parametrize("shared", [0, LEAST_SHARED, 2 * LEAST_SHARED + 1])
-@pytest.mark.parametrize("built", [False, True], ids=["its own passes", "as a stage builds it"])
+@pytest.mark.parametrize("built", [False, True], ids=["its own layers", "as a stage builds it"])
 def test_what_all_prompts_begin_with_changes_nothing_but_rounding(judge, tmp_path, own, shared, built):
     prompts, engine = [[*range(5, 5 + shared + 1), *ids] for ids in own], judge.engine
     assert bool(shared_length(prompts)) == bool(shared)
@@ -81,14 +84,19 @@ def test_what_all_prompts_begin_with_changes_nothing_but_rounding(judge, tmp_pat
         assert no[index] == pytest.approx(float(expected[list(judge.tokens.no)].sum()), abs=1e-5)
 
 
-def test_tokens_that_all_prompts_begin_with_run_once(judge):
+def test_tokens_that_all_prompts_begin_with_run_once_per_batch(judge, monkeypatch):
     prompts, read = [[*range(5, 5 + LEAST_SHARED), 7, *range(8, 8 + own)] for own in range(1, 5)], []
-    handle = judge.model.model.register_forward_pre_hook(
-        lambda module, _, named: read.append(named["input_ids"].numel()), with_kwargs=True
-    )
-    judge.engine.probabilities(prompts, judge.tokens)
-    handle.remove()
-    assert shared_length(prompts) == LEAST_SHARED + 1 and read == [LEAST_SHARED + 1, 4, 8]  # two rows a batch
+    hidden = FusedDecoder.hidden
+
+    def counted(decoder, tokens, *others):
+        read.append(len(tokens))
+        return hidden(decoder, tokens, *others)
+
+    monkeypatch.setattr(FusedDecoder, "hidden", counted)
+    engine = InProcessEngine(judge.model, batch=2, decoder=FusedDecoder(copy.deepcopy(judge.model)))
+    engine.probabilities(prompts, judge.tokens)
+    assert shared_length(prompts) == LEAST_SHARED + 1
+    assert read == [LEAST_SHARED + 1 + 1 + 2, LEAST_SHARED + 1 + 3 + 4]
 
 
 def test_every_prompt_keeps_a_token_of_its_own():

@@ -1,9 +1,8 @@
-"""The judge's network in this process: one forward pass per batch, or a few over rows of like lengths; no sampling.
+"""The judge's network in this process: one forward pass per batch, no sampling.
 
-The tokens that all prompts of a call begin with, a template's instruction, are read once. Only the last real position
-of each right-padded row is asked for: under causal attention the padding behind it cannot reach it. Nothing is kept
-between calls: the batch that a prompt is scored in decides the last bits of its probability, and a resumed run must
-meet the same batches as an unbroken one.
+Only the last position of each prompt is asked for; on a CPU the tokens that all prompts begin with, a template's
+instruction, are read once per batch. Nothing is kept between calls: the batch that a prompt is scored in decides the
+last bits of its probability, and a resumed run must meet the same batches as an unbroken one.
 """
 
 from pathlib import Path
@@ -14,10 +13,9 @@ import torch
 
 from workflow_scripts.models.fused import FusedDecoder, fits
 from workflow_scripts.models.loading import load_model
+from workflow_scripts.models.segments import last_states
 from workflow_scripts.rewards.judge_engines import EngineSettings, Job
 from workflow_scripts.rewards.verdict_tokens import VerdictTokens
-from workflow_scripts.rl.forward import ModelPasses, Passes, like_lengths
-from workflow_scripts.rl.fused_passes import FusedPasses
 
 LEAST_SHARED = 32  # tokens; reading fewer of them again costs less than a mask does
 
@@ -25,50 +23,37 @@ LEAST_SHARED = 32  # tokens; reading fewer of them again costs less than a mask 
 class InProcessEngine:
     """A loaded causal language model, asked `batch` prompts at a time."""
 
-    def __init__(self, model: Any, batch: int = 256, passes: Passes | None = None) -> None:
-        """`passes` through the model's layers: by default its own."""
-        self.model, self.batch = model, batch
-        self._passes = passes or ModelPasses(model)
+    def __init__(self, model: Any, batch: int = 256, decoder: FusedDecoder | None = None) -> None:
+        """`decoder`: the model's layers in another form, where it has one."""
+        self.model, self.batch, self._decoder = model, batch, decoder
 
     @torch.inference_mode()
     def probabilities(self, prompts: list[list[int]], tokens: VerdictTokens) -> tuple[np.ndarray, np.ndarray]:
         yes, no = np.zeros(len(prompts)), np.zeros(len(prompts))
         shared = shared_length(prompts)
-        if shared:
-            self._passes.prompts(torch.tensor([prompts[0][:shared]], device=self._device), self._places([shared - 1]))
-        rows = [prompt[shared:] for prompt in prompts]
-        order = sorted(range(len(rows)), key=lambda index: (len(rows[index]), index))  # little padding in a batch
+        order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index))  # little padding in a batch
         for start in range(0, len(order), self.batch):
             part = order[start : start + self.batch]
-            for alike in like_lengths([len(rows[index]) for index in part]):
-                chosen = [part[place] for place in alike]
-                yes[chosen], no[chosen] = self._forward([rows[index] for index in chosen], shared, tokens)
+            rows = [prompts[index][shared:] for index in part]
+            states = self._last_states(prompts[0][:shared], rows)
+            log_probabilities = self.model.get_output_embeddings()(states).float().log_softmax(-1)
+            for found, ids in ((yes, tokens.yes), (no, tokens.no)):
+                found[part] = log_probabilities[:, list(ids)].exp().sum(-1).double().cpu().numpy()
         return yes, no
 
-    def _forward(self, rows: list[list[int]], shared: int, tokens: VerdictTokens) -> tuple[np.ndarray, np.ndarray]:
-        """Of prompts without the `shared` tokens that were read before."""
-        width = max(map(len, rows))
-        padded = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=self._device)
-        ends = self._places([index * width + len(row) - 1 for index, row in enumerate(rows)])
-        if shared:
-            states = self._passes.responses(padded, torch.zeros_like(ends), self._places([shared]), ends)
-        else:
-            states = self._passes.whole(padded, ends)
-        log_probabilities = self.model.get_output_embeddings()(states[: len(rows)]).float().log_softmax(-1)
-        yes, no = (log_probabilities[:, list(ids)].exp().sum(-1) for ids in (tokens.yes, tokens.no))
-        return yes.double().cpu().numpy(), no.double().cpu().numpy()
-
-    def _places(self, places: list[int]) -> torch.Tensor:
-        return torch.tensor(places, device=self._device)
-
-    @property
-    def _device(self) -> torch.device:
-        return self.model.get_input_embeddings().weight.device
+    def _last_states(self, start: list[int], rows: list[list[int]]) -> torch.Tensor:
+        """Hidden states (B, D) at the ends of `start` + row."""
+        if self._decoder is not None:
+            return last_states(self._decoder, start, rows)
+        device, width = self.model.get_input_embeddings().weight.device, max(map(len, rows))
+        padded = [start + row + [0] * (width - len(row)) for row in rows]
+        states = self.model.base_model(input_ids=torch.tensor(padded, device=device), use_cache=False).last_hidden_state
+        return states[range(len(rows)), [len(start) + len(row) - 1 for row in rows]]
 
     def close(self) -> None:
         """Give the memory of a GPU back, for the next model or for a server that shares it."""
         if torch.cuda.is_available():
-            self.model = self._passes = None
+            self.model = self._decoder = None
             torch.cuda.empty_cache()
 
 
@@ -87,4 +72,4 @@ def build(model_dir: Path, settings: EngineSettings, job: Job) -> InProcessEngin
     model = load_model(model_dir, settings.precision)
     if torch.cuda.is_available():
         return InProcessEngine(model.to("cuda"), settings.batch)
-    return InProcessEngine(model, settings.batch, FusedPasses(FusedDecoder(model)) if fits(model) else None)
+    return InProcessEngine(model, settings.batch, FusedDecoder(model) if fits(model) else None)

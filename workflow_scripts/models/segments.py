@@ -1,8 +1,8 @@
-"""Responses through a fused decoder: each token once, without padding but in the attention.
+"""Many sequences through a fused decoder: each token once, without padding but in the attention.
 
-The tokens of a batch are cut into segments: each distinct prompt one, and each response one that follows its prompt;
-or, where prompts are not shared, prompt and response together. All segments run through the layers side by side as one
-long row. For the attention alone they are laid out as rows of a table, with the prompt's keys before the response's.
+The tokens are cut into segments, of which one may follow another: a response its prompt, a question the instruction
+that all begin with. All segments run through the layers side by side as one long row. For the attention alone they are
+laid out as rows of a table, with the keys of the segment before in front of their own.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ import torch.nn.functional as F
 
 from workflow_scripts.models.fused import FusedDecoder
 from workflow_scripts.models.kernels import Gather
-from workflow_scripts.rl.forward import Hidden, distinct_prompts
 
 # Keys are padded to a multiple of the vector width: the softmax of a row of 15 takes longer than that of one of 16.
 LANES = 16
@@ -80,46 +79,21 @@ def _bias(prefixes: np.ndarray, longest: int, width: int, spare: int) -> torch.T
     return torch.from_numpy(np.where(seen, np.float32(0), np.float32(-np.inf)))[:, None]
 
 
-def hidden_of_segments(
-    decoder: FusedDecoder, prompts: list[list[int]], tokens: torch.Tensor, mask: torch.Tensor, shared: bool
-) -> Hidden:
-    """Hidden states that predict response `tokens` (B, T) under `mask`. `shared`: each distinct prompt runs once."""
-    lengths = mask.sum(dim=-1).tolist()
-    read = [row[: max(0, length - 1)] for row, length in zip(tokens.tolist(), lengths, strict=True)]
-    cut = _shared if shared else _whole
-    parts, segments, first, later = cut(prompts, read)
-    rows, places = np.nonzero(mask.numpy())
-    states = decoder.hidden(
-        torch.tensor(list(chain.from_iterable(parts))),
-        torch.from_numpy(segments.positions()),
-        Layout(segments, decoder).attend,
-        torch.from_numpy(np.where(places == 0, first[rows], later[rows] + places)),
-    )
-    return Hidden(states, torch.from_numpy(rows), torch.from_numpy(places))
-
-
-# Both return the segments' tokens, the segments, and per response where the states stand that predict its first token,
-# and its token t > 0 less t.
-def _whole(prompts: list[list[int]], read: list[list[int]]) -> tuple[list[list[int]], Segments, np.ndarray, np.ndarray]:
-    parts = [prompt + response for prompt, response in zip(prompts, read, strict=True)]
-    segments = _side_by_side(parts, np.arange(len(parts)))
-    ends = segments.starts + [len(prompt) - 1 for prompt in prompts]
-    return parts, segments, ends, ends
-
-
-def _shared(
-    prompts: list[list[int]], read: list[list[int]]
-) -> tuple[list[list[int]], Segments, np.ndarray, np.ndarray]:
-    distinct, prompt_of = distinct_prompts(prompts)
-    longer = [row for row, response in enumerate(read) if response]  # one token alone is predicted by the prompt
-    parts = distinct + [read[row] for row in longer]
-    segments = _side_by_side(parts, np.array([*range(len(distinct)), *(prompt_of[row] for row in longer)]))
-    first = (segments.starts + segments.lengths - 1)[prompt_of]
-    later = np.zeros(len(read), dtype=np.int64)
-    later[longer] = segments.starts[len(distinct) :] - 1
-    return parts, segments, first, later
-
-
-def _side_by_side(parts: list[list[int]], before: np.ndarray) -> Segments:
+def side_by_side(parts: list[list[int]], before: np.ndarray) -> Segments:
+    """The segments `parts`, one after the other; see `Segments` for `before`."""
     lengths = np.array([len(part) for part in parts])
     return Segments(lengths, np.cumsum(lengths) - lengths, before)
+
+
+def hidden_of(decoder: FusedDecoder, parts: list[list[int]], segments: Segments, read: np.ndarray) -> torch.Tensor:
+    """Hidden states (at least M, D) of the places `read` (M,) in the row of all tokens of `parts`, the segments."""
+    tokens, positions = torch.tensor(list(chain.from_iterable(parts))), torch.from_numpy(segments.positions())
+    return decoder.hidden(tokens, positions, Layout(segments, decoder).attend, torch.from_numpy(read))
+
+
+def last_states(decoder: FusedDecoder, start: list[int], rows: list[list[int]]) -> torch.Tensor:
+    """Hidden states (len(rows), D) of the last tokens of `rows`, which all follow the tokens `start`, if any."""
+    parts = [start, *rows] if start else rows
+    segments = side_by_side(parts, np.zeros(len(parts), dtype=np.int64) if start else np.arange(len(parts)))
+    ends = (segments.starts + segments.lengths - 1)[len(parts) - len(rows) :]
+    return hidden_of(decoder, parts, segments, ends)[: len(rows)]
