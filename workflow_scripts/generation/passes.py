@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from workflow_scripts.generation.cache import SlotCache
 from workflow_scripts.models.lean import LeanModel, lean_model
+from workflow_scripts.models.products import rounded
 
 
 class Passes(Protocol):
@@ -57,26 +58,28 @@ class LeanPasses:
         return False
 
     def prompts(self, prompts: list[list[int]], cache: SlotCache) -> torch.Tensor:
-        """Without padding, but for the attention."""
+        """Without padding, but for the attention, and for a number of rows that comes again."""
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=self.device)
         groups, width = len(prompts), max(map(len, prompts))
         flat = torch.tensor([token for prompt in prompts for token in prompt], device=self.device)
         row = torch.arange(groups, device=self.device).repeat_interleave(lengths, output_size=len(flat))
         ends = lengths.cumsum(0)
         place = torch.arange(len(flat), device=self.device) - (ends - lengths)[row]
+        spare = rounded(len(flat)) - len(flat)
 
         def attend(layer: int, *heads: torch.Tensor) -> torch.Tensor:
             padded = [part.new_zeros(groups, part.shape[1], width, part.shape[2]) for part in heads]
             for whole, part in zip(padded, heads, strict=True):
-                whole[row, :, place] = part
+                whole[row, :, place] = part[: len(row)]
             query, key, value = padded
             cache.update(key, value, layer)
             shared = query.shape[1] // key.shape[1]  # repeated: not every kernel reads a key head for several queries
             key, value = key.repeat_interleave(shared, dim=1), value.repeat_interleave(shared, dim=1)
             mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-            return mixed[row, :, place]
+            return functional.pad(mixed[row, :, place], (0, 0, 0, 0, 0, spare))
 
-        return self.lean.hidden(flat, self._rotary[place], attend, self._weights)[ends - 1]
+        flat, place_of_each = functional.pad(flat, (0, spare)), functional.pad(place, (0, spare))
+        return self.lean.hidden(flat, self._rotary[place_of_each], attend, self._weights)[ends - 1]
 
     def tokens(self, tokens: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:
         mask = _mask(positions, cache.bound)
