@@ -183,7 +183,8 @@ class Decoder:
         """Sample from hidden `states` of the slots `chosen` and record it; a response that ends leaves its slot."""
         slots = self.slots
         row, made, spare = slots.row[chosen], slots.made[chosen], slots.spare
-        logits = product(states, self.model.get_output_embeddings().weight)[:, : self.known].float()
+        head = self.model.get_output_embeddings()
+        logits = product(states, head.weight, head.bias)[:, : self.known].float()
         tokens, log_probs, entropy = sample_tokens(logits, temperature, slots.uniforms[row, made])
         slots.tokens[row, made], slots.log_probs[row, made], slots.entropy[row, made] = tokens, log_probs, entropy
         made = made + 1

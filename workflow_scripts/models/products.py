@@ -37,6 +37,6 @@ def weight_gradient(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     return product(grad.t(), x.t())
 
 
-def _recurs(rows: int, *factors: torch.Tensor) -> bool:
-    single = all(factor.dtype == torch.float32 and factor.device.type == "cpu" for factor in factors)
+def _recurs(rows: int, x: torch.Tensor, y: torch.Tensor) -> bool:
+    single = x.dtype == y.dtype == torch.float32 and not (x.is_cuda or y.is_cuda)
     return HAS_ONEDNN and single and 0 < rows == rounded(rows)

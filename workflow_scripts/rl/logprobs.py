@@ -13,6 +13,7 @@ from workflow_scripts.models.products import product, weight_gradient
 # Logits per chunk: on a CPU they should fit its cache (measured); a GPU needs a large matrix product to be busy, and
 # 256 MiB are little there.
 CHUNK_LOGITS = {"cpu": 2**17, "cuda": 2**26}
+KEPT_LOGITS = 2**20  # of a batch, at most, are kept for the backward pass: 8 MiB
 CHUNK_STEP = 64  # chunks are multiples of it, so that few shapes occur
 LEAST_CHUNK = 64  # tokens; with fewer, reading the head once per chunk costs more than the cache saves
 
@@ -49,16 +50,18 @@ class _ChunkedLogProbs(torch.autograd.Function):
         head = _Head(hidden, weight, temperature, absent)
         log_probs = torch.empty(len(hidden), dtype=head.dtype, device=hidden.device)
         entropy = torch.empty_like(log_probs)
-        distribution = None
+        kept = len(hidden) * len(weight) <= KEPT_LOGITS  # little memory: the backward pass need not form them again
+        parts = []
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), chunk):
                 rows = slice(start, start + chunk)
                 distribution = head.log_softmax(hidden[rows])
                 log_probs[rows] = distribution.gather(1, targets[rows, None]).squeeze(1)
                 probabilities = head.probabilities(distribution)
-                entropy[rows] = -probabilities.mul_(distribution).sum(dim=-1)
-        only = distribution if len(hidden) <= chunk else None  # held anyway while it was formed
-        ctx.save_for_backward(hidden, weight, targets, entropy, only)
+                entropy[rows] = -(probabilities * distribution).sum(dim=-1)
+                if kept:
+                    parts += [distribution, probabilities]
+        ctx.save_for_backward(hidden, weight, targets, entropy, *parts)
         ctx.temperature, ctx.chunk, ctx.absent = temperature, chunk, absent
         ctx.set_materialize_grads(False)  # an output that no loss reads costs nothing
         return log_probs, entropy
@@ -68,7 +71,7 @@ class _ChunkedLogProbs(torch.autograd.Function):
     def backward(ctx, grad_log_probs, grad_entropy):
         if grad_log_probs is None and grad_entropy is None:
             return None, None, None, None, None, None
-        hidden, weight, targets, entropy, only = ctx.saved_tensors
+        hidden, weight, targets, entropy, *parts = ctx.saved_tensors
         head = _Head(hidden, weight, ctx.temperature, ctx.absent)
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if needs_hidden else None
@@ -77,8 +80,13 @@ class _ChunkedLogProbs(torch.autograd.Function):
             for start in range(0, len(hidden), ctx.chunk):
                 rows = slice(start, start + ctx.chunk)
                 upstream = [None if grad is None else grad[rows, None] for grad in (grad_log_probs, grad_entropy)]
-                distribution = head.log_softmax(hidden[rows]) if only is None else only
-                grad = head.logit_gradient(distribution, targets[rows, None], entropy[rows, None], *upstream)
+                if parts:
+                    distribution, probabilities = parts[2 * (start // ctx.chunk)], parts[2 * (start // ctx.chunk) + 1]
+                else:
+                    distribution = head.log_softmax(hidden[rows])
+                    probabilities = head.probabilities(distribution)
+                pair = distribution, probabilities
+                grad = head.logit_gradient(*pair, targets[rows, None], entropy[rows, None], *upstream)
                 if needs_hidden:
                     grad_hidden[rows] = product(grad, head.weight.T)
                 if needs_weight:
@@ -112,19 +120,18 @@ class _Head:
             distribution.masked_fill_(self.absent, 0)
         return probabilities
 
-    def logit_gradient(self, distribution, targets, entropy, grad_log_probs, grad_entropy):
+    def logit_gradient(self, distribution, probabilities, targets, entropy, grad_log_probs, grad_entropy):
         """Gradient of the logits: dlogp/dz = onehot - p and dH/dz = -p (log p + H), both over the temperature.
 
         An upstream gradient (n, 1) is None where no loss reads the result.
         """
-        probabilities = self.probabilities(distribution)
         if grad_entropy is not None:
             distribution = (distribution + entropy).mul_(-grad_entropy)
         if grad_log_probs is None:
-            grad = probabilities.mul_(distribution)
+            grad = probabilities * distribution
         else:
             minus = -grad_log_probs if grad_entropy is None else distribution.sub_(grad_log_probs)
-            grad = probabilities.mul_(minus).scatter_add_(1, targets, grad_log_probs)
+            grad = (probabilities * minus).scatter_add_(1, targets, grad_log_probs)
         if self.absent is not None:
             grad.masked_fill_(self.absent, 0)  # of a target that does not exist
         return grad.div_(self.temperature) if self.temperature != 1 else grad
