@@ -61,7 +61,7 @@ def _row(material: Material, how: str, asked: int, samples: int, max_tokens: int
 
 
 LIMITS = {
-    "nano policy": "attention of one query a row and products of width 64, in calls of a few microseconds",
+    "nano policy": "attention of one query a row (a third of the time) and products of width 64 (a quarter)",
     "SmolLM2-135M": "matrix products of few rows, which read all weights for every token",
 }
 

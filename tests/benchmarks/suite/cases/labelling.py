@@ -62,7 +62,7 @@ def _row(material: Material, make: Callable[[int], Rows], labels: int, repetitio
 
 LIMITS = {
     "judge_nano": "matrix products of width 64; template and tokenizer, which vLLM has as well, are a third",
-    "judge_paper": "the network's matrix products on what differs between prompts",
+    "judge_paper": "matrix products of what differs between prompts (two thirds), attention under a mask (a quarter)",
 }
 
 
