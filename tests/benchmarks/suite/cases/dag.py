@@ -15,7 +15,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks.suite.grids import SNAKEMAKE, count_jobs, cpu_seconds, make_all, options, write_config, write_plain
+from tests.benchmarks.suite.grids import (
+    SNAKEMAKE,
+    count_jobs,
+    cpu_seconds,
+    make_all,
+    options,
+    write_config,
+    write_plain,
+)
 from tests.benchmarks.suite.measure import Row, alternate
 
 BUDGET_MS, RUN_SECONDS = 2.5, 10.0
