@@ -35,6 +35,7 @@ except (ConfigError, ValueError) as error:
 tell_plan(config)
 gc.freeze()
 gc.enable()
+gc.set_threshold(100_000)  # instead of 700: so does nearly all that Snakemake makes of the jobs
 
 RESULTS = graph.config.results
 PRIORITIES = priorities(graph)

@@ -1,5 +1,6 @@
 """Fixtures shared by the tests that run snakemake: a copy of the project, and a finished micro run in it."""
 
+import gc
 import os
 import subprocess
 
@@ -11,6 +12,13 @@ from tests.project import ROOT, Project
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: runs the micro pipeline")
+
+
+def pytest_collection_finish():
+    """What the tests import stays: the garbage collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000)
 
 
 @pytest.fixture(autouse=True)

@@ -64,3 +64,12 @@ def test_jobs_that_are_ready_together_are_one_array(submission):
     tasks = submission.jobs()
     assert len(submission.sbatch_options()) == 1 and {task["rule"] for task in tasks} == {"grade_answers"}, tasks
     assert [task["id"] for task in tasks] == [f"{tasks[0]['array']}_{number}" for number in range(1, 6)]
+
+
+def test_of_the_jobs_that_are_ready_together_those_with_the_longest_chain_are_submitted_first(submission):
+    """All four policies are lost: those that a judge rewards take longer, and are restored first."""
+    shutil.rmtree(submission.project.root / "results" / "policies")
+    assert submission.run("policies") == 0, submission.log[-3000:]
+    jobs = sorted((int(job["id"]), job["comment"]) for job in submission.jobs())
+    judged = [".judge_soft." in comment for _, comment in jobs]
+    assert len(judged) == 4 and judged[0] and not judged[-1], jobs  # two threads submit, of which one may lag behind

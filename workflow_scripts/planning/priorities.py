@@ -15,7 +15,7 @@ Place = tuple[str, str]  # stage, identity
 def priorities(graph: Graph) -> dict[Place, int]:
     """Rank of each artifact's job, greatest for the first; jobs that nothing tells apart have the same."""
     studies, chains = _studies(graph), chain_seconds(graph)
-    order = {place: (studies.get(place, 0), round(seconds)) for place, seconds in chains.items()}
+    order = {place: (studies.get(place, 0), round(seconds, 3)) for place, seconds in chains.items()}
     ranks = {value: rank for rank, value in enumerate(sorted(set(order.values())), start=1)}
     return {place: ranks[value] for place, value in order.items()}
 
