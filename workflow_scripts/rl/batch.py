@@ -1,5 +1,6 @@
 """The rollouts of one step, and how they are cut into mini-batches and micro-batches."""
 
+import math
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -106,6 +107,25 @@ def micro_batches(sizes: list[int], budget: int) -> list[list[int]]:
         else:
             batches.append([row])
     return batches
+
+
+def packed_micro_batches(sizes: list[int], budget: int) -> list[list[int]]:
+    """Rows dealt to as few micro-batches as hold at most `budget` tokens each, about equally many in all of them.
+
+    For passes without padding, which cost what their tokens are together. The longest rows are dealt first, each to the
+    lightest micro-batch. A single row above the budget gets one of its own.
+    """
+    count = max(1, math.ceil(sum(sizes) / budget))
+    while True:
+        batches: list[list[int]] = [[] for _ in range(count)]
+        totals = [0] * count
+        for row in sorted(range(len(sizes)), key=lambda row: -sizes[row]):
+            lightest = totals.index(min(totals))
+            batches[lightest].append(row)
+            totals[lightest] += sizes[row]
+        if all(total <= budget or len(rows) == 1 for rows, total in zip(batches, totals, strict=True)):
+            return [rows for rows in batches if rows]
+        count += 1
 
 
 def for_ranks(batches: list[list[int]], world: int) -> list[list[list[int]]]:

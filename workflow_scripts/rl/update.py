@@ -12,7 +12,7 @@ import torch
 
 from workflow_scripts.ranks import Ranks
 from workflow_scripts.rl.backends import Backend
-from workflow_scripts.rl.batch import Rollouts, for_ranks, micro_batches, split_evenly
+from workflow_scripts.rl.batch import Rollouts, for_ranks, micro_batches, packed_micro_batches, split_evenly
 from workflow_scripts.rl.kl import kl_estimate
 from workflow_scripts.rl.losses import Statistics, mini_batch_statistics, policy_loss, selects_tokens
 from workflow_scripts.rl.losses.aggregation import aggregate, normalizer_of
@@ -76,7 +76,8 @@ class Updater:
     def _update(self, batch: Rollouts, step: int, index: int, entropy_coef: float) -> UpdateReport:
         settings = self.settings
         # on rows in ascending order: it decides which candidates a permutation hits
-        parts = [sorted(rows) for rows in micro_batches(batch.sizes(), settings.update.micro_batch_tokens)]
+        cut = packed_micro_batches if settings.update.packing else micro_batches
+        parts = [sorted(rows) for rows in cut(batch.sizes(), settings.update.micro_batch_tokens)]
         dealt = for_ranks(parts, self.ranks.world)
         whole = settings.loss.normalization == "mini_batch"
         mini_batch = _MiniBatch(

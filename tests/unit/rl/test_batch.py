@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from workflow_scripts.rl.batch import micro_batches, mixed_groups, split_evenly
+from workflow_scripts.rl.batch import micro_batches, mixed_groups, packed_micro_batches, split_evenly
 from workflow_scripts.rl.measures import covariance_profile, response_entropy, token_entropy
 from workflow_scripts.rl.sampler import PromptSampler
 from workflow_scripts.rl.seeds import derive_seed
@@ -30,6 +30,17 @@ def test_micro_batches_keep_the_budget(budget):
     assert sorted(row for batch in batches for row in batch) == list(range(7))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(sizes[row] for row in batch) <= budget
+
+
+@pytest.mark.parametrize("sizes", [[5] * 12, [30, 1, 1, 1, 28, 2, 9, 9, 14], [70, 3, 3, 50, 60], [7]])
+def test_packed_micro_batches_keep_the_budget_and_are_balanced(sizes):
+    budget = 40
+    batches = packed_micro_batches(sizes, budget)
+    assert sorted(row for rows in batches for row in rows) == list(range(len(sizes)))
+    totals = [sum(sizes[row] for row in rows) for rows in batches]
+    assert all(total <= budget or len(rows) == 1 for rows, total in zip(batches, totals, strict=True))
+    assert max(totals) - min(totals) <= max(sizes)
+    assert sum(totals) > budget * (len(batches) // 2)  # few: two of them rarely fit into one
 
 
 def test_every_epoch_asks_every_question_once():

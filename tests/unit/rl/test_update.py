@@ -54,6 +54,15 @@ def test_the_cut_into_micro_batches_changes_nothing(rollouts, name, aggregation)
             assert ours.stats == pytest.approx(theirs.stats, rel=1e-4, abs=1e-5)
 
 
+def test_packed_micro_batches_change_nothing(rollouts):
+    results = []
+    for packing, budget in ((False, 100000), (True, 100000), (True, 60)):
+        update = {"minibatches": 2, "micro_batch_tokens": budget, "packing": packing, "lr": 1.0}
+        results.append(updated(rollouts, nano_settings(rollout={"prompts": 8}, update=update), sgd=1.0)[0])
+    for change in results[1:]:
+        assert float((change - results[0]).norm() / results[0].norm()) < 1e-5
+
+
 def test_published_weighting_is_a_mean_of_micro_batch_means(rollouts):
     """[E]'s code: each micro-batch's token mean, weighted by its share of the mini-batch's responses."""
     update = {"minibatches": 1, "micro_batch_tokens": 60}
