@@ -5,6 +5,7 @@ million objects that all stay. So they are imported without it, and what they ma
 no later collection, nor the one at exit, walks through it.
 """
 
+import ctypes
 import gc
 import importlib.metadata
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from workflow_scripts.artifacts.errors import StageError
 from workflow_scripts.artifacts.fingerprint import stage_libraries
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 # What every use of them imports in the end; transformers alone is empty until it is asked for something.
 LARGE = {"torch": "torch", "transformers": "transformers.modeling_utils"}
 
@@ -32,11 +34,24 @@ def check_libraries(name: str, config: dict, lock: Path) -> None:
             )
 
 
+def keep_freed_memory() -> None:
+    """Have glibc keep what tensors give back, up to 256 MiB, instead of returning it to the system at once.
+
+    Each step would otherwise get its pages of zeros anew: 3 to 10 % of the steps of a small model (measured). Elsewhere
+    than with glibc nothing happens.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(M_TRIM_THRESHOLD, 256 << 20)
+
+
 def load_libraries(libraries: Iterable[str]) -> None:
     """Import those that are large, and are not there yet."""
     wanted = [module for library, module in LARGE.items() if library in libraries and module not in sys.modules]
     if not wanted:
         return
+    keep_freed_memory()
     gc.disable()
     try:
         for module in wanted:

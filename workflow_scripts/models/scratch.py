@@ -59,7 +59,7 @@ def train(
 ) -> tuple["PreTrainedModel", "PreTrainedTokenizerBase", dict[str, list]]:
     """Train tokenizer and model on `table`; return both and the TRAINING columns."""
     from workflow_scripts.devices import own_device
-    from workflow_scripts.models.loading import encode_answer, encode_chat
+    from workflow_scripts.models.loading import encode_answer, encode_chats
     from workflow_scripts.models.sft import BETAS, Schedule, fit
     from workflow_scripts.models.tokenizer import require_single_tokens, train_tokenizer
     from workflow_scripts.rl.backends.single import Single
@@ -71,7 +71,8 @@ def train(
     tokenizer = train_tokenizer(corpus, architecture["vocab"], architecture["positions"])
     if objective == "verdicts":
         require_single_tokens(tokenizer, VERDICTS.values())
-    encoded = {text: encode_chat(tokenizer, text) for text in dict.fromkeys(prompts)}
+    distinct = list(dict.fromkeys(prompts))
+    encoded = dict(zip(distinct, encode_chats(tokenizer, distinct), strict=True))
     answers = {text: encode_answer(tokenizer, text) for text in dict.fromkeys(completions)}
     examples = [(encoded[p], answers[c]) for p, c in zip(prompts, completions, strict=True)]
     model = build_model(architecture, tokenizer, seed).to(own_device())
