@@ -104,6 +104,7 @@ class FusedDecoder:
     def __init__(self, model: Any) -> None:
         config = model.config
         self._rotary, self._eps = model.base_model.rotary_emb, config.rms_norm_eps
+        self._padding = model.get_input_embeddings().padding_idx  # the token whose embedding Hugging Face never trains
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         self.size = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self._table: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
@@ -122,7 +123,7 @@ class FusedDecoder:
         """
         count, widths = len(tokens), [self.heads * self.size, 2 * self.key_heads * self.size]
         spare = rounded(count) - count
-        x = F.embedding(F.pad(tokens, (0, spare)), self.embedding)
+        x = F.embedding(F.pad(tokens, (0, spare)), self.embedding, self._padding)
         rotation = self._rotation(F.pad(positions, (0, spare)))
         for layer in self._layers:
             projected = NormAndProjections.apply(

@@ -12,7 +12,11 @@ from workflow_scripts.rl.policy import Policy
 
 PROMPTS = [[5, 6, 7], [5, 6, 7], [9], [8, 3, 11, 2, 30], [8, 3, 11, 2, 30]]
 LENGTHS = [4, 1, 6, 9, 2]
-CASES = ("qwen2", "qwen2 tied", "llama")
+CASES = {"qwen2": {}, "qwen2 tied": {}, "llama": {}, "llama with an untrained padding token": {"pad_token_id": 7}}
+
+
+def made(name):
+    return build(name.removesuffix(" with an untrained padding token"), **CASES[name])
 
 
 def batch():
@@ -31,7 +35,7 @@ def gradients(policy, model):
 @pytest.mark.parametrize("share", [True, False])
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_gradients_are_those_of_the_model(name, share):
-    theirs, ours = build(name), build(name)
+    theirs, ours = made(name), made(name)
     expected = gradients(Policy(theirs, share_prompts=False), theirs)
     decoder = FusedDecoder(ours)
     found = gradients(Policy(ours, share_prompts=share, decoder=decoder), ours)
@@ -43,7 +47,7 @@ def test_values_and_gradients_are_those_of_the_model(name, share):
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_optimiser_sees_two_tensors_and_the_model_what_it_does_to_them(name):
-    model = build(name)
+    model = made(name)
     before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
     decoder = FusedDecoder(model)
     assert all(torch.equal(parameter, before[key]) for key, parameter in model.named_parameters())
