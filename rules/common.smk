@@ -124,7 +124,8 @@ def command_of(stage):
     """Shell line of a stage's rule. Snakemake fills it in three times a job: what all jobs share stands in it already."""
     # Where a job reads all arms, its spec outgrows Linux's 128 KiB an argument: bash writes the arguments to a pipe.
     line = f"{LAUNCH}@<(printf '%s\\n' {ARGUMENTS})" if stage in STABLE else f"{LAUNCH}{ARGUMENTS}"
-    return line.format(stage=stage, work=shlex.quote(f"{RESULTS}/work"))
+    work = shlex.quote(f"{RESULTS}/work").replace("{", "{{").replace("}", "}}")
+    return line.format(stage=stage, work=work)
 
 
 def of_job(values):

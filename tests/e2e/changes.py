@@ -140,7 +140,7 @@ def placement_checkpoints_and_retries(project: Project) -> list[str]:
 
 
 def the_rules_shell_line(project: Project) -> None:
-    project.edit("rules/common.smk", '"exec {resources.launcher} workflow', '"exec {resources.launcher}  workflow')
+    project.edit("rules/common.smk", '"exec {{resources.launcher}} workflow', '"exec {{resources.launcher}}  workflow')
 
 
 def the_rules_shell_line_and_a_claim(project: Project) -> None:
