@@ -15,7 +15,7 @@ from workflow_scripts.models.products import product, weight_gradient
 CHUNK_LOGITS = {"cpu": 2**17, "cuda": 2**26}
 KEPT_LOGITS = 2**20  # of a batch, at most, are kept for the backward pass: 8 MiB
 CHUNK_STEP = 64  # chunks are multiples of it, so that few shapes occur
-LEAST_CHUNK = 64  # tokens; with fewer, reading the head once per chunk costs more than the cache saves
+LEAST_CHUNK = 128  # tokens; with fewer, reading the head once per chunk costs more than the cache saves
 
 
 def token_log_probs_and_entropy(hidden, lm_head_weight, targets, *, temperature=1.0, chunk=None, vocabulary=None):
@@ -89,9 +89,10 @@ class _ChunkedLogProbs(torch.autograd.Function):
                 grad = head.logit_gradient(*pair, targets[rows, None], entropy[rows, None], *upstream)
                 if needs_hidden:
                     grad_hidden[rows] = product(grad, head.weight.T)
-                if needs_weight:
-                    part = weight_gradient(grad, hidden[rows].to(head.dtype))
-                    grad_weight = part if grad_weight is None else grad_weight.add_(part)
+                if needs_weight and grad_weight is None:
+                    grad_weight = weight_gradient(grad, hidden[rows].to(head.dtype))
+                elif needs_weight:  # in place: another matrix as large as the head would cost more than it saves
+                    grad_weight.addmm_(grad.T, hidden[rows].to(head.dtype))
         if needs_weight:
             grad_weight = torch.zeros_like(weight) if grad_weight is None else grad_weight.to(weight.dtype)
         return grad_hidden, grad_weight, None, None, None, None

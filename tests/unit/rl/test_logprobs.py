@@ -166,5 +166,5 @@ def test_no_tensor_is_larger_than_a_chunk_of_logits_the_head_or_the_states(token
 
 def test_the_default_chunk_bounds_the_bytes_of_a_chunk():
     """The larger the vocabulary the fewer tokens at a time; no fewer than a matrix product needs."""
-    assert [default_chunk(size, "cpu") for size in (400, 2048, 32_000, 152_064)] == [320, 64, 64, 64]
+    assert [default_chunk(size, "cpu") for size in (400, 2048, 32_000, 152_064)] == [320, 128, 128, 128]
     assert [default_chunk(size, "cuda") for size in (32_000, 152_064)] == [2048, 384]
