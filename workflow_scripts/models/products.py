@@ -20,21 +20,24 @@ def rounded(rows: int) -> int:
 
 def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """x (N, in) @ weight (out, in).T + bias (out,); no gradients."""
-    if _recurs(len(x), x, weight):
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    return F.linear(x, weight, bias)
+    return _onednn(x, weight, bias) if _recurs(len(x), x, weight) else F.linear(x, weight, bias)
 
 
-def weight_gradient(grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def weight_gradient(grad: torch.Tensor, x: torch.Tensor, contiguous: bool = False) -> torch.Tensor:
     """grad (N, out).T @ x (N, in): the gradient of the weight (out, in) of `product`.
 
-    The first factor is copied to be read in order, so the narrower one goes first.
+    The first factor is copied to be read in order, so the narrower one goes first, unless the result must be
+    `contiguous`: autograd copies one that is not where it is the first gradient of a parameter.
     """
     if not _recurs(len(x), x, grad):
         return grad.t() @ x
-    if x.shape[1] <= grad.shape[1]:
-        return product(x.t(), grad.t()).t()
-    return product(grad.t(), x.t())
+    if x.shape[1] <= grad.shape[1] and not contiguous:
+        return _onednn(x.t(), grad.t()).t()
+    return _onednn(grad.t(), x.t())
+
+
+def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 def _recurs(rows: int, x: torch.Tensor, y: torch.Tensor) -> bool:

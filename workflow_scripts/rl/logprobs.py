@@ -90,7 +90,7 @@ class _ChunkedLogProbs(torch.autograd.Function):
                 if needs_hidden:
                     grad_hidden[rows] = product(grad, head.weight.T)
                 if needs_weight and grad_weight is None:
-                    grad_weight = weight_gradient(grad, hidden[rows].to(head.dtype))
+                    grad_weight = weight_gradient(grad, hidden[rows].to(head.dtype), contiguous=True)
                 elif needs_weight:  # in place: another matrix as large as the head would cost more than it saves
                     grad_weight.addmm_(grad.T, hidden[rows].to(head.dtype))
         if needs_weight:

@@ -99,7 +99,10 @@ def test_products_are_those_of_torch_on_the_grid_and_beside_it(rows):
     x, weight, bias = (torch.randn(*shape, generator=generator) for shape in ((rows, 24), (40, 24), (40,)))
     grad = torch.randn(rows, 40, generator=generator)
     torch.testing.assert_close(product(x, weight, bias), x @ weight.T + bias, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(weight_gradient(grad, x), grad.T @ x, rtol=1e-4, atol=1e-4)
+    for contiguous in (False, True):
+        found = weight_gradient(grad, x, contiguous)
+        torch.testing.assert_close(found, grad.T @ x, rtol=1e-4, atol=1e-4)
+        assert found.is_contiguous() or not contiguous
     assert product(x.double(), weight.double()).dtype == torch.float64
 
 
