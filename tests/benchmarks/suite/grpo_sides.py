@@ -13,10 +13,10 @@ import torch
 from tests.benchmarks.suite.materials import Material, questions
 from tests.benchmarks.suite.measure import synchronize
 from tests.benchmarks.suite.replay import ForcedEnds, ReplayEngine, check_lengths, prepare
-from tests.benchmarks.suite.turns import Turns
+from tests.benchmarks.suite.turns import MANY, PLAIN, Turns
 
 GENERATION, OLD, UPDATE = "generation", "old log-probabilities", "update"
-LR, MANY = 1e-6, 10**6
+LR = 1e-6
 Phases = dict[str, float]
 
 
@@ -129,17 +129,8 @@ class Theirs(Side):
             loss_type="dapo",  # the mean over all tokens, like our token-mean
             learning_rate=LR,
             lr_scheduler_type="constant",
-            weight_decay=0.0,
-            max_grad_norm=1.0,
-            optim="adamw_torch_fused",
-            max_steps=MANY,
             shuffle_dataset=False,
-            logging_strategy="no",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            dataloader_num_workers=0,
-            dataloader_pin_memory=False,
+            **PLAIN,
         )
         self.trainer = GRPOTrainer(
             model=model,

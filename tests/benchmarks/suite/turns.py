@@ -13,6 +13,21 @@ from transformers import TrainerCallback
 
 from tests.benchmarks.suite.measure import synchronize
 
+# What both of TRL's trainers are given: AdamW as ours is, and nothing beside the updates.
+MANY = 10**6  # updates: more than are ever taken
+PLAIN = {
+    "weight_decay": 0.0,
+    "max_grad_norm": 1.0,
+    "optim": "adamw_torch_fused",
+    "max_steps": MANY,
+    "logging_strategy": "no",
+    "save_strategy": "no",
+    "report_to": "none",
+    "disable_tqdm": True,
+    "dataloader_num_workers": 0,
+    "dataloader_pin_memory": False,
+}
+
 
 class Turns(TrainerCallback):
     def __init__(self, trainer: Any, updates: int) -> None:

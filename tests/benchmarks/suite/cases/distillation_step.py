@@ -24,9 +24,9 @@ from tests.benchmarks.suite import materials
 from tests.benchmarks.suite.flops import Shape, forward_flops, peak_share
 from tests.benchmarks.suite.measure import Row, alternate, gemm_peak
 from tests.benchmarks.suite.profile import profiled
-from tests.benchmarks.suite.turns import Turns
+from tests.benchmarks.suite.turns import PLAIN, Turns
 
-LR, MANY = 1e-6, 10**6
+LR = 1e-6
 Examples = list[tuple[list[int], list[int]]]
 
 
@@ -113,16 +113,7 @@ class Theirs:
             learning_rate=LR,
             adam_beta1=BETAS[0],
             adam_beta2=BETAS[1],
-            weight_decay=0.0,
-            max_grad_norm=1.0,
-            optim="adamw_torch_fused",
-            max_steps=MANY,
-            logging_strategy="no",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            dataloader_num_workers=0,
-            dataloader_pin_memory=False,
+            **PLAIN,
         )
         columns = {
             "input_ids": [prompt + completion for prompt, completion in case.examples],
