@@ -64,16 +64,18 @@ class Place:
 
 
 class FlatParameters:
-    """Parameters laid one after the other in two buffers, matrices and the rest, with their gradients in two others.
+    """Parameters laid one after the other in two buffers, matrices and the rest; if they learn, with their gradients in
+    two others.
 
     An optimiser is given the buffers, `tensors`, whose gradients must never be taken away: what autograd fills are
     views of them.
     """
 
-    def __init__(self, matrices: list[Named], others: list[Named]) -> None:
-        """A list of each entry is fused along the first dimension and becomes one leaf of autograd, in `leaves`, under
-        the name of its first parameter.
+    def __init__(self, matrices: list[Named], others: list[Named], learn: bool) -> None:
+        """A list of each entry is fused along the first dimension and becomes one tensor, a leaf of autograd if it
+        learns, in `leaves`, under the name of its first parameter.
         """
+        self._learn = learn
         self.leaves: dict[str, torch.Tensor] = {}
         self.places: dict[str, Place] = {}
         # a column: weight decay is for what has two dimensions
@@ -81,34 +83,36 @@ class FlatParameters:
 
     def _lay(self, groups: list[Named], shape: Callable[[torch.Tensor], torch.Tensor]) -> torch.nn.Parameter:
         data = torch.cat([parameter.detach().flatten() for group in groups for _, parameter in group])
-        buffer = torch.nn.Parameter(shape(data))
-        buffer.grad = torch.zeros_like(buffer)
-        start = 0
+        buffer, start = torch.nn.Parameter(shape(data), requires_grad=self._learn), 0
+        if self._learn:
+            buffer.grad = torch.zeros_like(buffer)
         for group in groups:
             first, (name, one) = start, group[0]
             for member, parameter in group:
                 part = slice(start, start + parameter.numel())
                 parameter.data = data[part].view_as(parameter)
-                parameter.grad = buffer.grad.view(-1)[part].view_as(parameter)
                 self.places[member] = Place(buffer, part)
                 start = part.stop
-            leaf = data[first:start].view(-1, *one.shape[1:]).requires_grad_()
-            leaf.grad = buffer.grad.view(-1)[first:start].view_as(leaf)
-            self.leaves[name] = leaf
+                if self._learn:
+                    parameter.grad = buffer.grad.view(-1)[part].view_as(parameter)
+            self.leaves[name] = leaf = data[first:start].view(-1, *one.shape[1:]).requires_grad_(self._learn)
+            if self._learn:
+                leaf.grad = buffer.grad.view(-1)[first:start].view_as(leaf)
         return buffer
 
 
 class FusedDecoder:
     """The layers and the head of `model`, a decoder that `fits`."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, learn: bool = True) -> None:
+        """`learn`: whether gradients are wanted, which take as much memory as the weights."""
         config = model.config
         self._rotary, self._eps = model.base_model.rotary_emb, config.rms_norm_eps
         self._padding = model.get_input_embeddings().padding_idx  # the token whose embedding Hugging Face never trains
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         self.size = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self._table: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
-        self.flat = FlatParameters(*_to_fuse(model))
+        self.flat = FlatParameters(*_to_fuse(model), learn)
         leaves = self.flat.leaves
         self.embedding, self._norm = leaves["model.embed_tokens.weight"], leaves["model.norm.weight"]
         self.head = leaves.get("lm_head.weight", self.embedding)

@@ -72,4 +72,4 @@ def build(model_dir: Path, settings: EngineSettings, job: Job) -> InProcessEngin
     model = load_model(model_dir, settings.precision)
     if torch.cuda.is_available():
         return InProcessEngine(model.to("cuda"), settings.batch)
-    return InProcessEngine(model, settings.batch, FusedDecoder(model) if fits(model) else None)
+    return InProcessEngine(model, settings.batch, FusedDecoder(model, learn=False) if fits(model) else None)
