@@ -38,16 +38,16 @@ def encode(
     table: dict[str, list], objective: str, template: str, tokenizer: "PreTrainedTokenizerBase"
 ) -> "list[Example]":
     """(prompt, completion) tokens of each row of a table, columns by name."""
-    from workflow_scripts.models.loading import encode_answer, encode_chat
+    from workflow_scripts.models.loading import encode_answer, encode_chats
     from workflow_scripts.rewards.verdict_tokens import resolve_verdict_tokens
 
     if objective == "verdicts":
         tokens = resolve_verdict_tokens(tokenizer)
         verdict = {True: [tokens.yes[0]], False: [tokens.no[0]]}
-        rows = zip(table["prompt"], table["answer"], table["reference"], table["equivalent"], strict=True)
-        return [
-            (encode_chat(tokenizer, render(template, question=q, answer=a, reference=r)), verdict[equal])
-            for q, a, r, equal in rows
-        ]
-    pairs = zip(table["prompt"], table[COMPLETIONS[objective]], strict=True)
-    return [(encode_chat(tokenizer, render(template, question=q)), encode_answer(tokenizer, text)) for q, text in pairs]
+        rows = zip(table["prompt"], table["answer"], table["reference"], strict=True)
+        texts = [render(template, question=q, answer=a, reference=r) for q, a, r in rows]
+        completions = [verdict[equal] for equal in table["equivalent"]]
+    else:
+        texts = [render(template, question=prompt) for prompt in table["prompt"]]
+        completions = [encode_answer(tokenizer, text) for text in table[COMPLETIONS[objective]]]
+    return list(zip(encode_chats(tokenizer, texts), completions, strict=True))

@@ -84,7 +84,7 @@ def _sample(
     from workflow_scripts.data.prompts import render
     from workflow_scripts.data.text import hash_fraction, last_line
     from workflow_scripts.evaluation.no_answer import has_no_answer
-    from workflow_scripts.models.loading import encode_chat
+    from workflow_scripts.models.loading import encode_chats
 
     template, samples = stage.config["template"], settings["samples"]
     lacks_answer = has_no_answer(template)
@@ -92,7 +92,7 @@ def _sample(
     for start in range(0, len(questions), QUESTIONS_PER_CALL):
         chosen = questions[start : start + QUESTIONS_PER_CALL]
         generated = engine.generate(
-            [encode_chat(tokenizer, render(template, question=row["prompt"])) for row in chosen],
+            encode_chats(tokenizer, [render(template, question=row["prompt"]) for row in chosen]),
             samples=samples,
             max_tokens=settings["max_tokens"],
             temperature=settings["temperature"],
