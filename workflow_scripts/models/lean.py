@@ -1,9 +1,9 @@
 """The layers of a Llama-family model (Qwen2, Qwen3, Llama) in few kernels, on the Hugging Face model's own weights.
 
 Hugging Face's forward is written to be read and exchanged part by part: a small model spends more time between its
-kernels than in them. Here query, key and value are one matrix product; the residual enters the product that precedes
-it; both rotations are one complex product. Tokens are flat (N,), so that padding, packing and caches are the affair of
-one function, the attention that the caller hands in:
+kernels than in them. Here query, key and value are one matrix product, and both rotations are one complex product.
+Tokens are flat (N,), so that padding, packing and caches are the affair of one function, the attention that the caller
+hands in:
 
     lean = lean_model(model)                                             # None: another architecture, use the model
     states = lean.hidden(tokens, lean.rotary(positions), attend)         # (N, D), without gradients

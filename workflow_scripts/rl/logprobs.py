@@ -72,7 +72,7 @@ class _ChunkedLogProbs(torch.autograd.Function):
         if grad_log_probs is None and grad_entropy is None:
             return None, None, None, None, None, None
         hidden, weight, targets, entropy, *parts = ctx.saved_tensors
-        head = _Head(hidden, weight, ctx.temperature, ctx.absent)
+        head, kept = _Head(hidden, weight, ctx.temperature, ctx.absent), zip(parts[::2], parts[1::2], strict=True)
         needs_hidden, needs_weight = ctx.needs_input_grad[:2]
         grad_hidden = torch.empty_like(hidden) if needs_hidden else None
         grad_weight = None
@@ -81,12 +81,13 @@ class _ChunkedLogProbs(torch.autograd.Function):
                 rows = slice(start, start + ctx.chunk)
                 upstream = [None if grad is None else grad[rows, None] for grad in (grad_log_probs, grad_entropy)]
                 if parts:
-                    distribution, probabilities = parts[2 * (start // ctx.chunk)], parts[2 * (start // ctx.chunk) + 1]
+                    distribution, probabilities = next(kept)
                 else:
                     distribution = head.log_softmax(hidden[rows])
                     probabilities = head.probabilities(distribution)
-                pair = distribution, probabilities
-                grad = head.logit_gradient(*pair, targets[rows, None], entropy[rows, None], *upstream)
+                grad = head.logit_gradient(
+                    distribution, probabilities, targets[rows, None], entropy[rows, None], *upstream
+                )
                 if needs_hidden:
                     grad_hidden[rows] = product(grad, head.weight.T)
                 if needs_weight and grad_weight is None:

@@ -105,9 +105,11 @@ class Single:
     def state(self) -> Iterator[State]:
         for name, parameter in self.rollout_model.named_parameters():
             place = self._places[name]
-            moments = self.optimizer.state.get(place.tensor) or {key: torch.zeros_like(place.tensor) for key in MOMENTS}
-            tensors = {key: moments[key].flatten()[place.part].view_as(parameter) for key in MOMENTS}
-            yield name, {"param": parameter.detach(), **{key: tensor.detach() for key, tensor in tensors.items()}}
+            if found := self.optimizer.state.get(place.tensor):
+                moments = {key: found[key].flatten()[place.part].view_as(parameter) for key in MOMENTS}
+            else:  # no update yet
+                moments = {key: torch.zeros_like(parameter) for key in MOMENTS}
+            yield name, {"param": parameter.detach(), **{key: moment.detach() for key, moment in moments.items()}}
 
     def load(self, state: Iterable[State], updates: int) -> None:
         parameters = dict(self.rollout_model.named_parameters())
