@@ -11,6 +11,7 @@ does not depend, up to rounding, on the slot that it runs in, nor on what runs b
 
 import os
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from workflow_scripts.generation.cache import SlotCache
 from workflow_scripts.generation.graphs import StepGraphs
 from workflow_scripts.generation.passes import passes_of
 from workflow_scripts.generation.sampling import sample_tokens
-from workflow_scripts.models.products import product, rounded
+from workflow_scripts.models.products import rounded
 
 NOTHING = -1  # in place of a token
 
@@ -29,7 +30,7 @@ NOTHING = -1  # in place of a token
 class Pace:
     """How a kind of device is driven."""
 
-    slots: int  # rows decoded together
+    slots: int  # rows decoded together, where as many fit
     stride: int  # steps between two looks of the host, each of which a GPU has to be waited for
     rounding: int  # to a multiple of this many places attention reads: a graph is captured for each
     keep: float  # rows are moved to the front when at most this share still runs
@@ -41,6 +42,7 @@ PACES = {
     "cpu": Pace(slots=256, stride=1, rounding=1, keep=0.8, powers=False),
     "cuda": Pace(slots=512, stride=8, rounding=128, keep=0.5, powers=True),
 }
+CACHE = 0.3  # of a device's memory may be keys and values; of all of it, so that equal machines have equal slots
 REFILL = 0.5  # slots are filled again when at least this share of them is free: prompts run best several at a time
 
 
@@ -51,6 +53,11 @@ class Work:
     prompt: list[int]
     row: int
     count: int
+
+    def parts(self, most: int) -> Iterator["Work"]:
+        """The same in parts of at most so many samples."""
+        for start in range(0, self.count, most):
+            yield Work(self.prompt, self.row + start, min(most, self.count - start))
 
 
 class Slots:
@@ -99,9 +106,11 @@ class Slots:
 class Decoder:
     """Decodes with a Hugging Face model's weights as they are at each call."""
 
-    def __init__(self, model: Any, ends: torch.Tensor, known: int) -> None:
-        """`ends`: ids that end a response; ids from `known` on, which round a vocabulary up, cannot be sampled."""
-        self.model, self.passes, self.ends, self.known = model, passes_of(model), ends, known
+    def __init__(self, model: Any, ends: torch.Tensor, known: int, dtype: torch.dtype | None = None) -> None:
+        """`ends`: ids that end a response; ids from `known` on, which round a vocabulary up, cannot be sampled.
+        `dtype`: see `passes_of`.
+        """
+        self.model, self.passes, self.ends, self.known = model, passes_of(model, dtype), ends, known
         self.device = ends.device
         self.pace = PACES["cpu" if self.device.type == "cpu" else "cuda"]
         self.slots: Slots | None = None
@@ -116,7 +125,8 @@ class Decoder:
         """
         slots = self._prepare(work, uniforms.shape)
         slots.start(uniforms)
-        queue, step = deque(work), self.graphs or self._step
+        queue = deque(part for each in work for part in each.parts(len(slots.row)))
+        step = self.graphs or self._step
         stride = min(self.pace.stride, uniforms.shape[1] - 1)  # one token comes of the prompt
         while queue or self.used:
             self._look(queue)
@@ -143,16 +153,21 @@ class Decoder:
     def _prepare(self, work: list[Work], shape: tuple[int, int]) -> Slots:
         """Slots that are large enough; those of the last call, if they are."""
         room = _rounded(max((len(each.prompt) for each in work), default=0) + shape[1], self.pace.rounding)
-        needed = (min(self.pace.slots, shape[0]), room, *shape)
-        old = self.slots.size if self.slots else (0, 0, 0, 0)
-        moved = self.passes.refresh(room)
-        if any(size < need for size, need in zip(old, needed, strict=True)):
-            self.slots, size = None, tuple(map(max, zip(old, needed, strict=True)))
+        moved, old = self.passes.refresh(room), self.slots.size if self.slots else (0, 0, 0, 0)
+        room, rows, width = map(max, old[1:], (room, *shape))
+        size = (self._fitting(rows, room), room, rows, width)
+        if size != old:
+            self.slots = None
             self.slots, moved = Slots(self.model.config.num_hidden_layers, *size, self.device), True
         if moved and self.graphs:
             self.graphs.forget()
         self.used = self.longest = 0
         return self.slots
+
+    def _fitting(self, rows: int, room: int) -> int:
+        """Slots with `room` places each for `rows` responses."""
+        most = int(CACHE * self._memory() / (room * self.passes.place_bytes)) if room else rows
+        return min(self.pace.slots, rows, max(1, most))
 
     def _admit(self, queue: deque[Work], temperature: float) -> None:
         """Run the prompts that come next and sample their first tokens, where enough slots are free."""
@@ -183,13 +198,13 @@ class Decoder:
         """Sample from hidden `states` of the slots `chosen` and record it; a response that ends leaves its slot."""
         slots = self.slots
         row, made, spare = slots.row[chosen], slots.made[chosen], slots.spare
-        head = self.model.get_output_embeddings()
-        logits = product(states, head.weight, head.bias)[:, : self.known].float()
+        logits = self.passes.logits(states)[:, : self.known].float()
         tokens, log_probs, entropy = sample_tokens(logits, temperature, slots.uniforms[row, made])
         slots.tokens[row, made], slots.log_probs[row, made], slots.entropy[row, made] = tokens, log_probs, entropy
         made = made + 1
-        running = (made < slots.limit) & (row != spare) & ~torch.isin(tokens, self.ends)
-        slots.row[chosen] = torch.where(running, row, spare)
+        ended = (tokens[:, None] == self.ends).any(dim=1)
+        running = (made < slots.limit) & (row != spare) & ~ended
+        slots.row[chosen] = row.masked_fill(~running, spare)
         slots.token[chosen] = tokens
         slots.made[chosen] = made * running
         slots.position[chosen] = (slots.position[chosen] + 1) * running

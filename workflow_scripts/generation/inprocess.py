@@ -19,7 +19,7 @@ KEPT = 0.1  # of a device's memory: a cache that takes less stays where it is, a
 
 def build(model: Any, tokenizer: Any, settings: EngineSettings) -> "InProcessEngine":
     """An engine on `model` and `tokenizer`; it reads the weights anew at each call."""
-    return InProcessEngine(model, tokenizer)
+    return InProcessEngine(model, tokenizer, getattr(torch, settings.precision))
 
 
 def from_folder(folder: Path, tokenizer: Any, settings: EngineSettings) -> "InProcessEngine":
@@ -33,11 +33,13 @@ def from_folder(folder: Path, tokenizer: Any, settings: EngineSettings) -> "InPr
 class InProcessEngine:
     shares_weights = True
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, dtype: torch.dtype | None = None) -> None:
+        """`dtype` of the matrices while it samples, for the models that can (`passes_of`); None: the model's own."""
         self.model, self.tokenizer, self.version = model, tokenizer, 0
         self.device = next(model.parameters()).device
         ends = end_tokens(getattr(model.generation_config, "eos_token_id", None), tokenizer)
-        self.decoder = Decoder(model, torch.tensor(ends, dtype=torch.long, device=self.device), len(tokenizer))
+        ends = torch.tensor(ends, dtype=torch.long, device=self.device)
+        self.decoder = Decoder(model, ends, len(tokenizer), dtype)
 
     def load(self, weights: Iterable[tuple[str, torch.Tensor]], version: int) -> None:
         """Nothing moves: the weights are the model's."""
@@ -59,12 +61,7 @@ class InProcessEngine:
         rows = len(prompts) * samples
         drawn = torch.rand(first * samples + rows, max_tokens, generator=torch.Generator().manual_seed(seed))
         by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-        most = self.decoder.pace.slots
-        work = [
-            Work(prompts[index], index * samples + start, min(most, samples - start))
-            for index in by_length
-            for start in range(0, samples, most)
-        ]
+        work = [Work(prompts[index], index * samples, samples) for index in by_length]
         was_training = self.model.training
         self.model.eval()
         found = self.decoder.run(work, drawn[first * samples :], temperature)

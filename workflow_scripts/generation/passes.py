@@ -3,6 +3,7 @@
 Models of the Llama family run in the lean forward, all others in Hugging Face's own.
 """
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import torch
@@ -10,11 +11,12 @@ from torch.nn import functional
 
 from workflow_scripts.generation.cache import SlotCache
 from workflow_scripts.models.lean import LeanModel, lean_model
-from workflow_scripts.models.products import rounded
+from workflow_scripts.models.products import product, rounded
 
 
 class Passes(Protocol):
     captures: bool  # whether a pass over tokens can be captured as a CUDA graph
+    place_bytes: int  # that one token's keys and values take in all layers
 
     def refresh(self, room: int) -> bool:
         """Read the weights anew; positions will be below `room`. Whether a captured graph would now read old memory."""
@@ -28,34 +30,44 @@ class Passes(Protocol):
         """Hidden states (n, D) of `tokens` (n,) at `positions` (n,) of the first n slots."""
         ...
 
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """What the head says (n, V) of hidden states (n, D)."""
+        ...
 
-def passes_of(model: Any) -> Passes:
-    """The passes that a Hugging Face causal language model can run."""
+
+def passes_of(model: Any, dtype: torch.dtype | None = None) -> Passes:
+    """The passes that a Hugging Face causal language model can run: with matrices in `dtype` where they are lean, else
+    in the model's own.
+    """
     lean = lean_model(model)
-    return HuggingFacePasses(model) if lean is None else LeanPasses(lean)
+    return HuggingFacePasses(model) if lean is None else LeanPasses(lean, model.get_output_embeddings(), dtype)
 
 
 class LeanPasses:
     captures = True
 
-    def __init__(self, lean: LeanModel) -> None:
-        self.lean, self.device = lean, lean.base.device
-        self._weights, self._rotary, self._read = [], torch.empty(0), None
+    def __init__(self, lean: LeanModel, head: torch.nn.Linear, dtype: torch.dtype | None = None) -> None:
+        """`dtype`: the matrices are copied to it when weights are read, so that a step reads no more bytes; None, or
+        the model's own: what need not be joined is read where it lies.
+        """
+        self.lean, self.head, self.device, self.dtype = lean, head, lean.base.device, dtype or lean.base.dtype
+        self.place_bytes = 2 * len(lean.layers) * lean.key_heads * lean.size * self.dtype.itemsize
+        self._weights, self._head, self._rotary, self._read = [], (head.weight, head.bias), torch.empty(0), None
 
     def refresh(self, room: int) -> bool:
-        """See `Passes`; where the parameters lie where they lay, joined weights are written in place."""
-        read = (max(room, len(self._rotary)), *(parameter.data_ptr() for parameter in self.lean.base.parameters()))
-        fresh, moved = self.lean.weights(), read != self._read
+        """See `Passes`; where the parameters lie where they lay, copies are written in place, a layer at a time."""
+        own = [*self.lean.base.parameters(), *self.head.parameters()]
+        read = (max(room, len(self._rotary)), *(parameter.data_ptr() for parameter in own))
+        moved = read != self._read
         if moved:
             self._rotary = self.lean.rotary(torch.arange(read[0], device=self.device))
-        if moved or self.device.type == "cpu":
-            self._weights, self._read = fresh, read
-            return moved
-        for old, new in zip(self._weights, fresh, strict=True):
-            for joined in ("qkv", "qkv_bias", "qk_norm"):
-                if getattr(old, joined) is not None:
-                    getattr(old, joined).copy_(getattr(new, joined))
-        return False
+            self._weights = []  # old copies go before there are new ones
+            self._weights, self._head, self._read = self.lean.weights(self.dtype), self._read_head(), read
+        else:
+            for index, kept in enumerate(self._weights):
+                _renew(vars(kept).values(), vars(self.lean.layer(index, self.dtype)).values())
+            _renew(self._head, self._read_head())
+        return moved
 
     def prompts(self, prompts: list[list[int]], cache: SlotCache) -> torch.Tensor:
         """Without padding, but for the attention, and for a number of rows that comes again."""
@@ -91,12 +103,30 @@ class LeanPasses:
 
         return self.lean.hidden(tokens, self._rotary[positions], attend, self._weights)
 
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """In single precision, as the trainer's: rounded ones put log-probabilities half as far again from its."""
+        weight, bias = self._head
+        states = states.to(weight.dtype)
+        if weight.dtype == torch.float32:
+            return product(states, weight, bias)
+        logits = torch.mm(states, weight.t(), out_dtype=torch.float32)
+        return logits if bias is None else logits.add_(bias)
+
+    def _read_head(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """A CPU has no product of half precision whose result is single."""
+        dtype = torch.float32 if self.device.type == "cpu" else self.dtype
+        return self.head.weight.to(dtype), None if self.head.bias is None else self.head.bias.to(dtype)
+
 
 class HuggingFacePasses:
     captures = False
 
     def __init__(self, model: Any) -> None:
-        self.model, self.device = model, model.device
+        self.model, self.device, self._head = model, model.device, model.get_output_embeddings()
+        config = model.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.place_bytes = 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
 
     def refresh(self, room: int) -> bool:
         """The model reads its own weights."""
@@ -114,6 +144,9 @@ class HuggingFacePasses:
         visible = torch.arange(cache.bound, device=self.device) <= positions[:, None]
         return self._run(tokens[:, None], visible[:, None, None], positions[:, None], cache)[:, 0]
 
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        return product(states, self._head.weight, self._head.bias)
+
     def _run(self, tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, cache: SlotCache) -> torch.Tensor:
         output = self.model.base_model(
             input_ids=tokens,
@@ -123,6 +156,13 @@ class HuggingFacePasses:
             use_cache=True,
         )
         return output.last_hidden_state
+
+
+def _renew(kept: Iterable[torch.Tensor | None], fresh: Iterable[torch.Tensor | None]) -> None:
+    """Write what the weights are now over copies of them."""
+    for old, new in zip(kept, fresh, strict=True):
+        if old is not None and old.data_ptr() != new.data_ptr():
+            old.copy_(new)
 
 
 def _mask(positions: torch.Tensor, bound: int) -> torch.Tensor:
@@ -137,7 +177,7 @@ def _attention(query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, ma
     With one token a row, a CPU is faster with two plain products than with torch's fused kernel (by 1.2 to 1.7).
     """
     mask = mask.to(query.dtype)
-    if query.is_cuda:
+    if query.device.type != "cpu":
         return functional.scaled_dot_product_attention(query, keys, values, mask)
     scores = torch.matmul(query * query.shape[-1] ** -0.5, keys.transpose(-1, -2)).add_(mask)
     return torch.matmul(torch.softmax(scores, dim=-1), values)

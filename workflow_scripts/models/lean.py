@@ -12,11 +12,12 @@ hands in:
 Queries and keys come rotated, their places reordered (pairs that turn together are neighbours): the same order in both,
 so products of the two are what they were. Scores are to be divided by the root of `size`; query head h reads key head
 h // (H / K). Weights must be whole on this process (not ZeRO-3) and are read at each call; who runs many calls on the
-same weights takes `lean.weights()` once and hands it in.
+same weights takes `lean.weights()` once and hands it in. Taken in half precision, they are multiplied with in it, and
+the sum over the layers and the norms keep the model's own precision, as under autocast.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -76,13 +77,19 @@ def _linear(layer: Any) -> list[Any]:
 class LeanModel:
     def __init__(self, model: Any) -> None:
         self.base, config = model.base_model, model.config
-        self.layers, self.width, self.epsilon = len(self.base.layers), config.hidden_size, config.rms_norm_eps
-        self.size = self.base.layers[0].self_attn.head_dim
+        self.layers, self.width, self.epsilon = self.base.layers, config.hidden_size, config.rms_norm_eps
+        self.size = self.layers[0].self_attn.head_dim
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
 
-    def weights(self) -> list[LayerWeights]:
-        """The weights of all layers as they are now."""
-        return [self._layer(layer) for layer in self.base.layers]
+    def weights(self, dtype: torch.dtype | None = None) -> list[LayerWeights]:
+        """The weights of all layers as they are now; matrices and their biases in `dtype`, None: their own."""
+        return [self.layer(index, dtype) for index in range(len(self.layers))]
+
+    def layer(self, index: int, dtype: torch.dtype | None = None) -> LayerWeights:
+        """Those of one layer."""
+        found = self._joined(self.layers[index])
+        matrices = {name: value for name, value in vars(found).items() if value is not None and "norm" not in name}
+        return replace(found, **{name: value.to(dtype) for name, value in matrices.items()}) if dtype else found
 
     def rotary(self, positions: torch.Tensor) -> torch.Tensor:
         """The rotations (N, 1, size / 2), complex, of tokens at `positions` (N,)."""
@@ -102,28 +109,28 @@ class LeanModel:
         for index, layer in enumerate(weights or self.weights()):
             query, key, value = self._project(self._norm(states, layer.norm), layer, rotary)
             mixed = attend(index, query, key, value).reshape(len(tokens), -1)
-            states = _added(states, mixed, layer.output, layer.output_bias)
-            inner = self._norm(states, layer.mlp_norm)
+            states.add_(product(mixed, layer.output, layer.output_bias))
+            inner = self._norm(states, layer.mlp_norm).to(layer.gate.dtype)
             gate = functional.silu(product(inner, layer.gate, layer.gate_bias))
             inner = gate.mul_(product(inner, layer.up, layer.up_bias))
-            states = _added(states, inner, layer.down, layer.down_bias)
+            states.add_(product(inner, layer.down, layer.down_bias))
         return self._norm(states, self.base.norm.weight)
 
     def _project(self, states: torch.Tensor, layer: LayerWeights, rotary: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Rotated queries (N, H, size), rotated keys (N, K, size) and values (N, K, size)."""
         turned = self.heads + self.key_heads
-        joined = product(states, layer.qkv, layer.qkv_bias).view(len(states), -1, self.size)
+        joined = product(states.to(layer.qkv.dtype), layer.qkv, layer.qkv_bias).view(len(states), -1, self.size)
         both, value = joined[:, :turned], joined[:, turned:]
         if layer.qk_norm is not None:
             both = functional.rms_norm(both, (self.size,), eps=self.epsilon) * layer.qk_norm
         pairs = torch.view_as_complex(both.float().unflatten(-1, (-1, 2)))  # no copy in single precision
-        both = torch.view_as_real(pairs * rotary).flatten(-2).to(states.dtype)
+        both = torch.view_as_real(pairs * rotary).flatten(-2).to(joined.dtype)
         return both[:, : self.heads], both[:, self.heads :], value
 
     def _norm(self, states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         return functional.rms_norm(states, (self.width,), weight, self.epsilon)
 
-    def _layer(self, layer: Any) -> LayerWeights:
+    def _joined(self, layer: Any) -> LayerWeights:
         attention, mlp = layer.self_attn, layer.mlp
         query, key, value = attention.q_proj, attention.k_proj, attention.v_proj
         normed, qk_norm = hasattr(attention, "q_norm"), None
@@ -150,8 +157,3 @@ class LeanModel:
     def _pairs(self, weight: torch.Tensor) -> torch.Tensor:
         """Rows of each head reordered: place i, which turns with i + size / 2, comes right before it."""
         return weight.unflatten(0, (-1, 2, self.size // 2)).transpose(1, 2).flatten(0, 2)
-
-
-def _added(states: torch.Tensor, inner: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """states + inner @ weight.T + bias."""
-    return product(inner, weight, bias).add_(states)

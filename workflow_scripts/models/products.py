@@ -41,5 +41,5 @@ def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = N
 
 
 def _recurs(rows: int, x: torch.Tensor, y: torch.Tensor) -> bool:
-    single = x.dtype == y.dtype == torch.float32 and not (x.is_cuda or y.is_cuda)
+    single = x.dtype == y.dtype == torch.float32 and x.device.type == y.device.type == "cpu"
     return HAS_ONEDNN and single and 0 < rows == rounded(rows)

@@ -2,11 +2,15 @@
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from tests.tiny import small_model
 from workflow_scripts.generation import EngineSettings, decoder, make_engine
-from workflow_scripts.generation.decoder import Pace
+from workflow_scripts.generation.decoder import Pace, Work
+from workflow_scripts.generation.inprocess import InProcessEngine
 from workflow_scripts.models.tokenizer import train_tokenizer
+from workflow_scripts.rl.policy import Policy, all_log_probs
 
 PROMPTS = [[30, 31, 32], [40], [50, 51, 52, 53, 54, 55], [60, 61]]
 
@@ -175,22 +179,67 @@ def test_a_part_of_a_batch_gives_what_it_gives_in_the_whole(policy):
     assert part.text == whole.text[32:]
 
 
-def test_a_step_never_waits_for_the_host(policy):
-    """On tensors without values, where reading one raises: what a CUDA graph needs of a step."""
-    from torch._subclasses import FakeTensorMode
-    from torch._subclasses.fake_tensor import DataDependentOutputException
+class OnTheDevice(TorchDispatchMode):
+    """Raises where an operation reads or writes a tensor of the host."""
 
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        found = [value for value in tree_leaves((args, kwargs, result)) if isinstance(value, torch.Tensor)]
+        assert all(tensor.device.type == "meta" for tensor in found), function
+        return result
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_a_step_stays_on_its_device(policy, dtype):
+    """On a device without values, where reading one raises, in the way that a GPU takes: what a CUDA graph needs."""
+    tokenizer = policy[1]
+    with torch.device("meta"):
+        model = small_model({"layers": 2, "width": 32, "heads": 2, "mlp": 64, "positions": 64}, tokenizer, 0)
+    engine = InProcessEngine(model, tokenizer, dtype)
+    with torch.no_grad():
+        engine.decoder._prepare([Work(PROMPTS[0], 0, 16)], (16, 10))
+        with OnTheDevice():
+            with pytest.raises(AssertionError, match="aten.lift_fresh"):
+                engine.decoder.slots.row[torch.tensor([0])]
+            with pytest.raises(RuntimeError, match="item"):
+                int(engine.decoder.slots.row.sum())
+            for temperature in (1.0, 0.7, 0.0):
+                engine.decoder._step(8, 128, temperature)
+
+
+def test_the_cache_takes_its_share_of_the_memory_and_no_more(policy, monkeypatch):
+    """With room for five slots, the samples of a prompt take turns, and what they become is the same."""
+    expected = generate(policy)
     engine = make_engine(EngineSettings(), *policy)
-    engine.generate(PROMPTS, samples=2, max_tokens=4, temperature=1.0, seed=0)
-    with torch.inference_mode(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        with pytest.raises(DataDependentOutputException):
-            int(mode.from_tensor(torch.ones(3)).sum())
-        slots = engine.decoder.slots
-        for name, value in vars(slots).items():
-            if isinstance(value, torch.Tensor):
-                setattr(slots, name, mode.from_tensor(value))
-        for temperature in (1.0, 0.7, 0.0):
-            engine.decoder._step(8, 9, temperature)
+    slot = 16 * 2 * 2 * 32 * 4  # places, keys and values, layers, width, bytes
+    monkeypatch.setattr(engine.decoder, "_memory", lambda: int(5.5 * slot / decoder.CACHE))
+    ours = engine.generate(PROMPTS, samples=16, max_tokens=10, temperature=1.0, seed=0)
+    assert engine.decoder.slots.cache.bytes() == 5 * slot
+    assert torch.equal(ours.tokens, expected.tokens)
+    engine.generate(PROMPTS, samples=16, max_tokens=26, temperature=1.0, seed=0)  # twice the places: half the slots
+    assert engine.decoder.slots.cache.bytes() == 2 * 2 * slot
+
+
+def test_in_bfloat16_it_is_the_trainer_under_autocast(policy):
+    """The same rounding where it counts: nearer to the trainer's own passes than these are to single precision."""
+    model, tokenizer = policy
+    engine = make_engine(EngineSettings(precision="bfloat16"), model, tokenizer)
+    for scale in (1.0, 0.5):  # copies of the weights follow them, where they lie
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.mul_(scale)
+        places = [layer.qkv.data_ptr() for layer in engine.decoder.passes._weights]
+        generation = engine.generate(PROMPTS, samples=16, max_tokens=10, temperature=1.0, seed=0)
+        exact, _ = recompute(policy, generation, 16, 1.0)
+        with torch.autocast("cpu", torch.bfloat16):
+            rows = [prompt for prompt in PROMPTS for _ in range(16)]
+            trained, _ = all_log_probs(Policy(model), rows, generation.tokens, generation.mask, budget=1000)
+        gap = (generation.log_probs - trained).abs().mean()
+        assert 0 < gap < (trained - exact).abs().mean()
+    assert [layer.qkv.data_ptr() for layer in engine.decoder.passes._weights] == places
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(2)
 
 
 def test_unknown_engine_is_refused(policy):

@@ -93,6 +93,18 @@ def test_half_precision_is_as_close_to_single_precision_as_the_model():
     assert ours < 1.5 * theirs
 
 
+def test_matrices_in_half_precision_round_as_autocast_does():
+    model = build("qwen3")
+    lean, rotary = lean_model(model), torch.arange(40).repeat(3)
+    with torch.no_grad():
+        exact = model.model(TOKENS).last_hidden_state
+        states = lean.hidden(TOKENS.flatten(), lean.rotary(rotary), causal(3), lean.weights(torch.bfloat16))
+        with torch.autocast("cpu", torch.bfloat16):
+            theirs = model.model(TOKENS).last_hidden_state
+    assert states.dtype == torch.float32
+    assert 0 < ((states.view_as(exact) - exact) ** 2).mean() < 1.5 * ((theirs - exact) ** 2).mean()
+
+
 def test_weights_once_taken_stay_and_are_read_anew_otherwise():
     model = build("llama")
     lean, before = lean_model(model), run(model, TOKENS)

@@ -117,6 +117,25 @@ def test_more_ranks_hold_less_each():
     assert needs[1].total < needs[0].total
 
 
+def test_the_engine_in_the_process_takes_so_many_slots_as_fit():
+    """Each has room for the longest response; on one process in half precision there is a copy of the weights."""
+    alone = {"rollout.engine": "inprocess", "update.backend": "single"}
+    place = {"gpus": 1, "memory_gb": 500, "minutes": 2880}
+    made = graph(placement={"train_policy": place})
+
+    def need(**changes) -> dict[str, float]:
+        return training.policy(job("train_policy", "rule.none", made, **alone | changes)).needs[1].parts
+
+    place_gb = 2 * 28 * 4 * 128 * 2 / 1e9  # keys and values of 7B, a token
+    long, short = need(), need(**{"rollout.max_tokens": 16})
+    assert long["KV cache"] == pytest.approx(0.3 * 80)
+    prompt = short["KV cache"] / (512 * place_gb) - 16
+    assert 10 < prompt < 500
+    assert need(**{"rollout.max_tokens": 116})["KV cache"] == pytest.approx(512 * place_gb * (prompt + 116))
+    assert long["copy to sample from"] == pytest.approx(2 * N)
+    assert "copy to sample from" not in need(**{"update.precision": "float32"})
+
+
 def test_a_reference_and_a_judge_in_the_process_are_counted():
     plain, with_kl, judged = (
         training.policy(job("train_policy", name, **TRAINED | changes))

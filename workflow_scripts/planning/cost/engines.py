@@ -12,24 +12,31 @@ INPROCESS = {"engine": "inprocess", "precision": "float32", "tensor_parallel": 1
 
 
 def in_training(settings: dict) -> dict:
-    """The engine of a training, in the precision of the passes; inprocess on one process it has the fp32 weights."""
-    shared = settings["rollout"]["engine"] == "inprocess" and settings["update"]["backend"] == "single"
-    return INPROCESS | settings["rollout"] | {"precision": "float32" if shared else settings["update"]["precision"]}
+    """The engine of a training, in the precision of the passes."""
+    return INPROCESS | settings["rollout"] | {"precision": settings["update"]["precision"]}
 
 
 def decoding(job: GpuJob, network: Network, how: dict, batch: Batch) -> float:
     """Seconds in which all engines of a job generate their parts of a batch."""
     gpus, vllm = how["tensor_parallel"], how["engine"] != "inprocess"
     own = batch.part(max(1, job.team.ranks // gpus))
-    free = gpus * how["gpu_memory"] * job.team.memory - memory.whole(network, how["precision"])
-    room = max(free, one_response(network, how, batch)) if vllm else in_flight(network, how, own)
+    if vllm:
+        free = gpus * how["gpu_memory"] * job.team.memory - memory.whole(network, how["precision"])
+        room = max(free, one_response(network, how, batch))
+    else:
+        room = slots(job, network, how, own) * memory.cache(network, how["precision"], own.prompt + own.response)
     return Decoder(network, job.hardware, how["precision"], gpus, GB * room, eager=not vllm).seconds(own)
 
 
-def in_flight(network: Network, how: dict, batch: Batch) -> float:
-    """GB of keys and values of the responses that the engine inprocess decodes together."""
-    rows = min(batch.sequences, memory.INPROCESS_ROWS)
-    return memory.cache(network, how["precision"], rows * (batch.prompt + batch.response))
+def slots(job: GpuJob, network: Network, how: dict, batch: Batch) -> float:
+    """Responses that the engine inprocess decodes together."""
+    fitting = memory.INPROCESS_CACHE * job.team.memory / one_response(network, how, batch)
+    return max(1.0, min(batch.sequences, memory.INPROCESS_ROWS, fitting))
+
+
+def in_flight(job: GpuJob, network: Network, how: dict, batch: Batch) -> float:
+    """GB of keys and values that the engine inprocess sets aside: each of its slots has room for any response."""
+    return slots(job, network, how, batch) * one_response(network, how, batch)
 
 
 def one_response(network: Network, how: dict, batch: Batch) -> float:

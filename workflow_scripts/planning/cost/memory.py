@@ -16,7 +16,7 @@ REDUCE_BUCKET = 5e8  # elements
 CHUNK_LOGITS = 2**26  # rl/logprobs.py on a GPU
 CHUNK_COPIES = 3  # logits, probabilities and their gradient
 UNDER_WAY = 0.5  # of what a layer keeps: the gradients of its values while it is walked backwards
-INPROCESS_ROWS = 512  # generation/decoder.py decodes so many responses together
+INPROCESS_ROWS, INPROCESS_CACHE = 512, 0.3  # generation/decoder.py: responses together; share of memory for the cache
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def _need(job: GpuJob, network: Network, how: dict, batch: Batch) -> Need:
         return Need(name, "sampling", held, hints, limit=how["gpu_memory"] * job.team.memory)
     held = {
         "weights": memory.whole(network, how["precision"]),
-        "KV cache": engines.in_flight(network, how, batch.part(job.team.ranks)),
+        "KV cache": engines.in_flight(job, network, how, batch.part(job.team.ranks)),
         "outside": job.hardware.overhead_gb,
     }
     return Need(name, "sampling", held, ("sampling.engine: vllm", "sampling.precision: bfloat16"))

@@ -118,7 +118,7 @@ def _policy_needs(job: GpuJob, network: Network) -> tuple[Need, ...]:
     beside = {part: size for part, size in learns.parts.items() if part not in ("activations", "head")}
     rewarding = beside  # the engine sleeps, unless it may have to refill
     if how["engine"] == "inprocess":
-        cache = engines.in_flight(network, how, batch.part(job.team.ranks))
+        cache = engines.in_flight(job, network, how, batch.part(job.team.ranks))
         samples = [Need(name, "sampling", beside | {"KV cache": cache}, ("rollout.engine: vllm", *learns.hints))]
     else:
         share = how["gpu_memory"] * job.team.memory
@@ -150,7 +150,8 @@ def _copies(job: GpuJob, network: Network) -> dict[str, float]:
     if _has_kl(settings) or rollout["responses"] == "start":
         precision = "float32" if update["backend"] == "single" else update["precision"]
         copies["reference"] = memory.whole(network, precision, job.team.ranks if sharded else 1)
-    if sharded and rollout["engine"] == "inprocess":
+    half = update["backend"] == "single" and update["precision"] != "float32"
+    if (sharded or half) and rollout["engine"] == "inprocess":
         copies["copy to sample from"] = memory.whole(network, update["precision"])
     if rollout["engine"] != "inprocess":
         copies["sleeping engine"] = job.hardware.asleep_gb
