@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 HAS_ONEDNN = torch.backends.mkldnn.is_available()
+COPIED = 2**22  # numbers of a weight that oneDNN may copy, into its own order, at once
 
 
 def rounded(rows: int) -> int:
@@ -37,7 +38,20 @@ def weight_gradient(grad: torch.Tensor, x: torch.Tensor, contiguous: bool = Fals
 
 
 def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    """A large weight in blocks, which take no longer: a head would be held twice."""
+    if weight.numel() <= COPIED:
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    size = COPIED // min(weight.shape)
+    blocks = [slice(start, start + size) for start in range(0, max(weight.shape), size)]
+    if len(weight) == min(weight.shape):  # sums of many terms
+        result = _onednn(x[:, blocks[0]], weight[:, blocks[0]], bias)
+        for block in blocks[1:]:
+            result += _onednn(x[:, block], weight[:, block])
+        return result
+    result = x.new_empty(len(x), len(weight))
+    for block in blocks:
+        result[:, block] = _onednn(x, weight[block], None if bias is None else bias[block])
+    return result
 
 
 def _recurs(rows: int, x: torch.Tensor, y: torch.Tensor) -> bool:

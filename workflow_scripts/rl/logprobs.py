@@ -55,12 +55,8 @@ class _ChunkedLogProbs(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, len(hidden), chunk):
                 rows = slice(start, start + chunk)
-                distribution = head.log_softmax(hidden[rows])
-                log_probs[rows] = distribution.gather(1, targets[rows, None]).squeeze(1)
-                probabilities = head.probabilities(distribution)
-                entropy[rows] = -(probabilities * distribution).sum(dim=-1)
-                if kept:
-                    parts += [distribution, probabilities]
+                log_probs[rows], entropy[rows], both = head.reduce(hidden[rows], targets[rows, None], kept)
+                parts += both
         ctx.save_for_backward(hidden, weight, targets, entropy, *parts)
         ctx.temperature, ctx.chunk, ctx.absent = temperature, chunk, absent
         ctx.set_materialize_grads(False)  # an output that no loss reads costs nothing
@@ -80,20 +76,16 @@ class _ChunkedLogProbs(torch.autograd.Function):
             for start in range(0, len(hidden), ctx.chunk):
                 rows = slice(start, start + ctx.chunk)
                 upstream = [None if grad is None else grad[rows, None] for grad in (grad_log_probs, grad_entropy)]
-                if parts:
-                    distribution, probabilities = next(kept)
-                else:
-                    distribution = head.log_softmax(hidden[rows])
-                    probabilities = head.probabilities(distribution)
-                grad = head.logit_gradient(
-                    distribution, probabilities, targets[rows, None], entropy[rows, None], *upstream
-                )
+                both = next(kept) if parts else head.distribution(hidden[rows])
+                grad = head.logit_gradient(*both, targets[rows, None], entropy[rows, None], *upstream, keep=bool(parts))
+                del both
                 if needs_hidden:
                     grad_hidden[rows] = product(grad, head.weight.T)
                 if needs_weight and grad_weight is None:
                     grad_weight = weight_gradient(grad, hidden[rows].to(head.dtype), contiguous=True)
                 elif needs_weight:  # in place: another matrix as large as the head would cost more than it saves
                     grad_weight.addmm_(grad.T, hidden[rows].to(head.dtype))
+                del grad  # there is room for few chunks at a time
         if needs_weight:
             grad_weight = torch.zeros_like(weight) if grad_weight is None else grad_weight.to(weight.dtype)
         return grad_hidden, grad_weight, None, None, None, None
@@ -106,7 +98,36 @@ class _Head:
         self.dtype = torch.promote_types(torch.promote_types(hidden.dtype, weight.dtype), torch.float32)
         self.weight, self.temperature, self.absent = weight.to(self.dtype), temperature, absent
 
-    def log_softmax(self, hidden):
+    def reduce(self, hidden, targets, keep):
+        """`(log_probs, entropy, parts)` of a chunk; `parts` are what `distribution` gives, none without `keep`."""
+        distribution = self._log_softmax(hidden)
+        log_probs = distribution.gather(1, targets).squeeze(1)
+        probabilities = self._probabilities(distribution)
+        parts = (distribution, probabilities) if keep else ()
+        return log_probs, -_times(probabilities, distribution, keep).sum(dim=-1), parts
+
+    def distribution(self, hidden):
+        """`(log p, p)` of a chunk, both 0 where the vocabulary has no such id, so that p log p is 0 there, not NaN."""
+        distribution = self._log_softmax(hidden)
+        return distribution, self._probabilities(distribution)
+
+    def logit_gradient(self, distribution, probabilities, targets, entropy, grad_log_probs, grad_entropy, *, keep):
+        """Gradient of the logits: dlogp/dz = onehot - p and dH/dz = -p (log p + H), both over the temperature.
+
+        An upstream gradient (n, 1) is None where no loss reads the result. Without `keep` the first two are written to.
+        """
+        if grad_entropy is not None:
+            distribution = (distribution + entropy if keep else distribution.add_(entropy)).mul_(-grad_entropy)
+        if grad_log_probs is None:
+            grad = _times(probabilities, distribution, keep)
+        else:
+            minus = -grad_log_probs if grad_entropy is None else distribution.sub_(grad_log_probs)
+            grad = _times(probabilities, minus, keep).scatter_add_(1, targets, grad_log_probs)
+        if self.absent is not None:
+            grad.masked_fill_(self.absent, 0)  # of a target that does not exist
+        return grad.div_(self.temperature) if self.temperature != 1 else grad
+
+    def _log_softmax(self, hidden):
         logits = product(hidden.to(self.dtype), self.weight)
         if self.temperature != 1:
             logits /= self.temperature
@@ -114,26 +135,15 @@ class _Head:
             logits.masked_fill_(self.absent, -torch.inf)
         return torch.log_softmax(logits, dim=-1)
 
-    def probabilities(self, distribution):
-        """p of log p; where p is 0 by the vocabulary mask, log p becomes 0 in place, so that p log p is 0, not NaN."""
+    def _probabilities(self, distribution):
+        """p of log p; an id that does not exist gets log p = 0 in place."""
         probabilities = distribution.exp()
         if self.absent is not None:
             probabilities.masked_fill_(self.absent, 0)
             distribution.masked_fill_(self.absent, 0)
         return probabilities
 
-    def logit_gradient(self, distribution, probabilities, targets, entropy, grad_log_probs, grad_entropy):
-        """Gradient of the logits: dlogp/dz = onehot - p and dH/dz = -p (log p + H), both over the temperature.
 
-        An upstream gradient (n, 1) is None where no loss reads the result.
-        """
-        if grad_entropy is not None:
-            distribution = (distribution + entropy).mul_(-grad_entropy)
-        if grad_log_probs is None:
-            grad = probabilities * distribution
-        else:
-            minus = -grad_log_probs if grad_entropy is None else distribution.sub_(grad_log_probs)
-            grad = (probabilities * minus).scatter_add_(1, targets, grad_log_probs)
-        if self.absent is not None:
-            grad.masked_fill_(self.absent, 0)  # of a target that does not exist
-        return grad.div_(self.temperature) if self.temperature != 1 else grad
+def _times(x, y, keep):
+    """x * y, in the memory of x unless it is to be kept."""
+    return x * y if keep else x.mul_(y)

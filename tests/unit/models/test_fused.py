@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.unit.models.test_lean import build
+from workflow_scripts.models import products
 from workflow_scripts.models.fused import FusedDecoder, fits
 from workflow_scripts.models.products import product, rounded, weight_gradient
 from workflow_scripts.rl.policy import Policy
@@ -117,6 +118,17 @@ def test_products_are_those_of_torch_on_the_grid_and_beside_it(rows):
         torch.testing.assert_close(found, grad.T @ x, rtol=1e-4, atol=1e-4)
         assert found.is_contiguous() or not contiguous
     assert product(x.double(), weight.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("shape", [(70, 24), (24, 70)])
+def test_a_large_weight_is_multiplied_in_blocks(monkeypatch, shape):
+    """As a head and its gradient are; the last block is smaller."""
+    generator = torch.Generator().manual_seed(0)
+    x, weight = torch.randn(32, shape[1], generator=generator), torch.randn(*shape, generator=generator)
+    bias = torch.randn(shape[0], generator=generator)
+    monkeypatch.setattr(products, "COPIED", 24 * 32)
+    torch.testing.assert_close(product(x, weight, bias), x @ weight.T + bias, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(product(x, weight), x @ weight.T, rtol=1e-4, atol=1e-4)
 
 
 def test_few_numbers_of_rows_lie_on_the_grid():
