@@ -19,6 +19,16 @@ def having(**variables: str) -> dict[int, dict[str, str]]:
     return found
 
 
+def runs(pid: int, module: str) -> bool:
+    """Whether a process was started as `python -m module`; its children are not, as numactl, which DeepSpeed starts at
+    every update, and have its environment.
+    """
+    try:
+        return f"\0-m\0{module}\0" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:  # ended meanwhile
+        return False
+
+
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> object:
     """The first true value of `condition`; AssertionError naming `what` after this many seconds."""
     end = time.monotonic() + seconds

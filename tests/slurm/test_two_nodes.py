@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.project import ROOT, Project
-from tests.slurm.processes import having, wait_until
+from tests.slurm.processes import having, runs, wait_until
 from tests.slurm.submission import Submission
 
 ARM = "grpo.rule.none"
@@ -73,7 +73,7 @@ def test_a_killed_rank_ends_the_other_and_costs_nothing(copies, undisturbed):
     ranks = {
         environment["RANK"]: (pid, environment)
         for pid, environment in having(SLURM_JOB_ID=job, WORLD_SIZE="2").items()
-        if "RANK" in environment
+        if "RANK" in environment and runs(pid, "workflow_scripts.stages.train_policy")
     }
     assert sorted(environment["SLURMD_NODENAME"] for _, environment in ranks.values()) == ["gpu1", "gpu2"]
     first, second = ranks["0"][0], ranks["1"][0]
