@@ -4,14 +4,15 @@ Models of the Llama family run in the lean forward, all others in Hugging Face's
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
 
 from workflow_scripts.generation.cache import SlotCache
-from workflow_scripts.models.lean import LeanModel, lean_model
-from workflow_scripts.models.products import product, rounded
+from workflow_scripts.models.lean import MATRICES, LayerWeights, LeanModel, lean_model
+from workflow_scripts.models.products import packed, packs, product, rounded
 
 
 class Passes(Protocol):
@@ -47,25 +48,29 @@ class LeanPasses:
     captures = True
 
     def __init__(self, lean: LeanModel, head: torch.nn.Linear, dtype: torch.dtype | None = None) -> None:
-        """`dtype`: the matrices are copied to it when weights are read, so that a step reads no more bytes; None, or
-        the model's own: what need not be joined is read where it lies.
+        """`dtype`: the matrices are copied to it when weights are read, so that a step reads no more bytes; None: the
+        model's own. Those in single precision on a CPU are packed.
         """
         self.lean, self.head, self.device, self.dtype = lean, head, lean.base.device, dtype or lean.base.dtype
         self.place_bytes = 2 * len(lean.layers) * lean.key_heads * lean.size * self.dtype.itemsize
+        self._packs = packs(torch.empty(0, dtype=self.dtype, device=self.device))
         self._weights, self._head, self._rotary, self._read = [], (head.weight, head.bias), torch.empty(0), None
 
     def refresh(self, room: int) -> bool:
-        """See `Passes`; where the parameters lie where they lay, copies are written in place, a layer at a time."""
+        """See `Passes`; where the parameters lie where they lay, copies that a graph may read are written in place."""
         own = [*self.lean.base.parameters(), *self.head.parameters()]
         read = (max(room, len(self._rotary)), *(parameter.data_ptr() for parameter in own))
         moved = read != self._read
         if moved:
             self._rotary = self.lean.rotary(torch.arange(read[0], device=self.device))
+        count = len(self.lean.layers)
+        if moved or self._packs:
             self._weights = []  # old copies go before there are new ones
-            self._weights, self._head, self._read = self.lean.weights(self.dtype), self._read_head(), read
+            self._weights = [self._read_layer(index) for index in range(count)]
+            self._head, self._read = self._read_head(), read
         else:
-            for index, kept in enumerate(self._weights):
-                _renew(vars(kept).values(), vars(self.lean.layer(index, self.dtype)).values())
+            for index in range(count):
+                _renew(vars(self._weights[index]).values(), vars(self._read_layer(index)).values())
             _renew(self._head, self._read_head())
         return moved
 
@@ -112,10 +117,15 @@ class LeanPasses:
         logits = torch.mm(states, weight.t(), out_dtype=torch.float32)
         return logits if bias is None else logits.add_(bias)
 
+    def _read_layer(self, index: int) -> LayerWeights:
+        found = self.lean.layer(index, self.dtype)
+        return replace(found, **{name: packed(getattr(found, name)) for name in MATRICES}) if self._packs else found
+
     def _read_head(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         """A CPU has no product of half precision whose result is single."""
         dtype = torch.float32 if self.device.type == "cpu" else self.dtype
-        return self.head.weight.to(dtype), None if self.head.bias is None else self.head.bias.to(dtype)
+        weight, bias = self.head.weight.to(dtype), None if self.head.bias is None else self.head.bias.to(dtype)
+        return packed(weight) if self._packs else weight, bias
 
 
 class HuggingFacePasses:

@@ -27,6 +27,7 @@ from workflow_scripts.models.products import product
 
 MODEL_TYPES = ("llama", "qwen2", "qwen3")
 STATIC_ROPE = ("default", "linear", "llama3", "yarn")  # frequencies do not depend on the length of the sequence
+MATRICES = ("qkv", "output", "gate", "up", "down")  # of LayerWeights
 
 Attend = Callable[[int, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 HAS_ONEDNN = torch.backends.mkldnn.is_available()
+ROWS = 64  # any number from 16 on gives the same order of a packed weight
 COPIED = 2**22  # numbers of a weight that oneDNN may copy, into its own order, at once
 
 
@@ -20,8 +21,23 @@ def rounded(rows: int) -> int:
 
 
 def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """x (N, in) @ weight (out, in).T + bias (out,); no gradients."""
+    """x (N, in) @ weight (out, in).T + bias (out,); no gradients. The weight may be `packed`."""
+    if weight.is_mkldnn:
+        return _pointwise(x, weight, bias)
     return _onednn(x, weight, bias) if _recurs(len(x), x, weight) else F.linear(x, weight, bias)
+
+
+def packed(weight: torch.Tensor) -> torch.Tensor:
+    """A copy in the order in which oneDNN reads a weight, for many products of few rows; elsewhere the weight itself.
+
+    Each product would otherwise copy it: half again the time of one with 16 rows, 4 % with 256 (measured).
+    """
+    return torch.ops.mkldnn._reorder_linear_weight(weight, ROWS) if packs(weight) else weight
+
+
+def packs(weight: torch.Tensor) -> bool:
+    """Whether `packed` copies."""
+    return HAS_ONEDNN and weight.dtype == torch.float32 and weight.device.type == "cpu"
 
 
 def weight_gradient(grad: torch.Tensor, x: torch.Tensor, contiguous: bool = False) -> torch.Tensor:
@@ -40,7 +56,7 @@ def weight_gradient(grad: torch.Tensor, x: torch.Tensor, contiguous: bool = Fals
 def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """A large weight in blocks, which take no longer: a head would be held twice."""
     if weight.numel() <= COPIED:
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+        return _pointwise(x, weight, bias)
     size = COPIED // min(weight.shape)
     blocks = [slice(start, start + size) for start in range(0, max(weight.shape), size)]
     if len(weight) == min(weight.shape):  # sums of many terms
@@ -52,6 +68,10 @@ def _onednn(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = N
     for block in blocks:
         result[:, block] = _onednn(x, weight[block], None if bias is None else bias[block])
     return result
+
+
+def _pointwise(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
 
 
 def _recurs(rows: int, x: torch.Tensor, y: torch.Tensor) -> bool:

@@ -8,7 +8,7 @@ import torch
 from tests.unit.models.test_lean import build
 from workflow_scripts.models import products
 from workflow_scripts.models.fused import FusedDecoder, fits
-from workflow_scripts.models.products import product, rounded, weight_gradient
+from workflow_scripts.models.products import packed, packs, product, rounded, weight_gradient
 from workflow_scripts.rl.policy import Policy
 
 PROMPTS = [[5, 6, 7], [5, 6, 7], [9], [8, 3, 11, 2, 30], [8, 3, 11, 2, 30]]
@@ -118,6 +118,16 @@ def test_products_are_those_of_torch_on_the_grid_and_beside_it(rows):
         torch.testing.assert_close(found, grad.T @ x, rtol=1e-4, atol=1e-4)
         assert found.is_contiguous() or not contiguous
     assert product(x.double(), weight.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("rows", [1, 16, 33, 500])
+def test_a_packed_weight_is_multiplied_as_it_was(rows):
+    generator = torch.Generator().manual_seed(0)
+    x, weight, bias = (torch.randn(*shape, generator=generator) for shape in ((rows, 24), (40, 24), (40,)))
+    ours = packed(weight)
+    assert packs(weight) and ours is not weight
+    torch.testing.assert_close(product(x, ours, bias), x @ weight.T + bias, rtol=1e-4, atol=1e-4)
+    assert packed(weight.bfloat16()).layout == torch.strided
 
 
 @pytest.mark.parametrize("shape", [(70, 24), (24, 70)])
