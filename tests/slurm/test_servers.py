@@ -152,7 +152,7 @@ def test_nothing_is_left_of_servers_on_a_node_of_their_own(submit, how):
                 os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not job.servers(), 40, "the end of the servers")
     wait_until(job.ended, 40, "the end of the job")
-    wait_until(lambda: not having(SLURM_JOB_ID=job.id), 40, "the end of its processes")
+    assert not having(SLURM_JOB_ID=job.id)
 
 
 def test_a_server_killed_on_another_node_is_told_with_its_log(submit):

@@ -216,7 +216,7 @@ def test_hostile_answers_are_graded_at_once(hostile):
     for rule in ("verify", "contains", "boxed"):
         assert grade(hostile, "21", rule=rule) is not Verdict.EQUAL
         grade("21", hostile, rule=rule)
-    assert time.perf_counter() - start < 3
+    assert time.perf_counter() - start < 0.5
 
 
 def test_unknown_rule_and_kind_are_named():

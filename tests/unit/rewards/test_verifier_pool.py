@@ -42,7 +42,7 @@ def test_a_hang_in_c_costs_its_deadline_and_its_worker_alone(pool):
     begin = time.perf_counter()
     verdicts = pool.verify([("hang",), ("equal",), ("hang",), ("different",)])
     assert verdicts == [Verdict.TIMEOUT, Verdict.EQUAL, Verdict.TIMEOUT, Verdict.DIFFERENT]
-    assert time.perf_counter() - begin < 12
+    assert time.perf_counter() - begin < 4
     assert pool.verify([("equal",)] * 5) == [Verdict.EQUAL] * 5
 
 
