@@ -53,7 +53,7 @@ class LeanPasses:
         """
         self.lean, self.head, self.device, self.dtype = lean, head, lean.base.device, dtype or lean.base.dtype
         self.place_bytes = 2 * len(lean.layers) * lean.key_heads * lean.size * self.dtype.itemsize
-        self._packs = packs(torch.empty(0, dtype=self.dtype, device=self.device))
+        self._packs = packs(self.dtype, self.device)
         self._weights, self._head, self._rotary, self._read = [], (head.weight, head.bias), torch.empty(0), None
 
     def refresh(self, room: int) -> bool:

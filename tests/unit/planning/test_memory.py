@@ -5,6 +5,7 @@ import torch
 from transformers.models.qwen2.modeling_qwen2 import Qwen2Config, Qwen2Model
 
 from tests.unit.planning.gpu_jobs import TRAINED, graph, job
+from workflow_scripts.generation import decoder
 from workflow_scripts.planning.cost import memory, training
 from workflow_scripts.planning.cost.networks import Network, facts
 
@@ -115,6 +116,10 @@ def test_more_ranks_hold_less_each():
     ]
     assert needs[1].parts["optimiser"] == pytest.approx(needs[0].parts["optimiser"] / 4)
     assert needs[1].total < needs[0].total
+
+
+def test_the_engine_in_the_process_is_the_one_that_runs():
+    assert decoder.PACES["cuda"].slots == memory.INPROCESS_ROWS and decoder.CACHE == memory.INPROCESS_CACHE
 
 
 def test_the_engine_in_the_process_takes_so_many_slots_as_fit():
